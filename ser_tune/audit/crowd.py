@@ -13,7 +13,7 @@ import numpy as np
 
 from ..corpora import Annotation
 from ..metrics import METRICS, Metric
-from ..resampling import Estimate, compare_paired, speaker_interval, sums_of, with_interval
+from ..resampling import Estimate, paired_difference, speaker_interval, sums_of, with_interval
 from .coefficients import entropies
 
 __all__ = ["AgainstCrowd", "Crowd", "EntropyFit", "guessed_ratings", "guessed_votes", "model_against_crowd"]
@@ -174,7 +174,8 @@ def guessed_votes(votes: np.ndarray, probabilities: np.ndarray, speakers: np.nda
         rest[:, chosen] -= 1
         most = rest == rest.max(axis=1, keepdims=True)
         by_others += own[:, chosen] / total * most[:, chosen] / most.sum(axis=1)
-    return _compared("vote", GUESSED, by_model, (by_annotator, by_model, by_others), who)
+    who = np.unique(who, return_inverse=True)[1]
+    return _compared("vote", GUESSED, by_model, (by_annotator, by_model, by_others), who, utterances=len(own))
 
 
 def guessed_ratings(
@@ -206,7 +207,10 @@ def guessed_ratings(
     truth = ratings[number, left_out]
     others = (np.nansum(ratings, axis=1)[number] - truth) / (given.sum(axis=1)[number] - 1)
     sides = (ratings[number, other], predicted[number], others)
-    return _compared(dimension, METRICS.get("ccc"), truth, sides, speakers[number], utterances=len(np.unique(number)))
+    paired = given.sum(axis=1) > 1
+    who = np.zeros(len(ratings), dtype=np.int64)  # numbered by utterance: of these there are fewer than of pairs
+    who[paired] = np.unique(speakers[paired], return_inverse=True)[1]
+    return _compared(dimension, METRICS.get("ccc"), truth, sides, who[number], utterances=int(paired.sum()))
 
 
 def _compared(
@@ -216,23 +220,27 @@ def _compared(
     guesses: tuple[np.ndarray, np.ndarray, np.ndarray],
     speakers: np.ndarray,
     *,
-    utterances: int | None = None,
+    utterances: int,
 ) -> AgainstCrowd:
-    """Score guesses by another annotator, the model and all others, each (P,), and compare them."""
-    columns = [guess[:, np.newaxis] for guess in guesses]
-    annotator, model, others = columns
+    """Score guesses by another annotator, the model and all others, each (P,), and compare them.
 
-    def scored(guess: np.ndarray) -> Estimate:
-        sums = sums_of(metric, truth[:, np.newaxis], guess, speakers, 1)
+    Speakers (P,) are counted from 0 without gaps.
+    """
+    n_speakers = int(speakers.max()) + 1
+    annotator, model, others = (
+        metric.sums(truth[:, np.newaxis], guess[:, np.newaxis], speakers, n_speakers, 1) for guess in guesses
+    )
+
+    def scored(sums: np.ndarray) -> Estimate:
         return Estimate(float(metric.value(sums.sum(axis=0))), speaker_interval(metric, sums))
 
     def gain(other: np.ndarray) -> Estimate:
-        return compare_paired(truth[:, np.newaxis], [model], [other], speakers, [metric], 1).primary
+        return paired_difference(metric, model[np.newaxis], other[np.newaxis])
 
     return AgainstCrowd(
         what=what,
         metric=metric,
-        utterances=len(truth) if utterances is None else utterances,
+        utterances=utterances,
         annotator=scored(annotator),
         model=scored(model),
         others=scored(others),

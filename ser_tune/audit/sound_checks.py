@@ -5,10 +5,10 @@ agree.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from .finding import Finding, shortened
 from .split import SIDE_PAIRS, WORDS, Split
 
 __all__ = ["check_sound"]
+
+ALL_PAIRS = 100
+"""Largest number of recordings of one sound of which every two are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def _identical(split: Split, sounds: Sequence[DecodedSound]) -> list[Finding]:
     same = defaultdict(list)
     for sound in sounds:
         same[sound.digest].append(sound.recording)
-    pairs = [pair for numbers in same.values() for pair in combinations(numbers, 2)]
+    pairs = [pair for numbers in same.values() for pair in _pairs(numbers)]
     findings = [_on_two_sides(split, "sound", "identical", pairs, len(sounds))]
     labels = [(utterance.speaker, utterance.emotion) for utterance in split.first_utterances]
     described = [f"{utterance.id} ({utterance.speaker}, {utterance.emotion})" for utterance in split.first_utterances]
@@ -95,6 +98,11 @@ def _identical(split: Split, sounds: Sequence[DecodedSound]) -> list[Finding]:
         verdict = f"{len(differ)} pair(s) of identical recordings differ in speaker or emotion: {differ[0]}"
         findings.append(Finding("sound labels", "wrong", verdict, shortened(differ)))
     return findings
+
+
+def _pairs(numbers: Sequence[int]) -> Iterable[tuple[int, int]]:
+    """All pairs of recordings of one sound; of many recordings, each and the next, which connects all of them."""
+    return combinations(numbers, 2) if len(numbers) <= ALL_PAIRS else pairwise(numbers)
 
 
 def _near_identical(split: Split, sounds: Sequence[DecodedSound]) -> Finding:

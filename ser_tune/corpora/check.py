@@ -20,7 +20,7 @@ from .utterance import Utterance
 __all__ = ["CorpusCheck", "Problem", "check_corpus"]
 
 LISTED = 20
-"""Utterances of nearly the same sound that a message names."""
+"""Utterances of the same or nearly the same sound that a message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,7 @@ def _duplicates(utterances: Sequence[Utterance], heard: Sequence[_Heard]) -> Ite
             same[recording.sound].append(utterance)
     for twins in same.values():
         if len(twins) > 1:
-            listed = ", ".join(f"{twin.id} (speaker {twin.speaker}, {twin.emotion})" for twin in twins)
+            listed = _listed(twins)
             yield Problem(
                 "duplicate",
                 len({(twin.speaker, twin.emotion) for twin in twins}) > 1,
@@ -233,18 +233,20 @@ def _near_duplicates(utterances: Sequence[Utterance], heard: Sequence[_Heard]) -
     kept = sorted(first_of.values())
     for group in near_groups([heard[number].fingerprint for number in kept]):
         alike = [utterances[kept[number]] for number in group]
-        named = ", ".join(
-            f"{utterance.id} (speaker {utterance.speaker}, {utterance.emotion})" for utterance in alike[:LISTED]
-        )
-        more = f" and {len(alike) - LISTED} more" if len(alike) > LISTED else ""
         # Turns of a session may overlap in time
         turns = alike[0].group != "" and len({utterance.group for utterance in alike}) == 1
         yield Problem(
             "near-identical",
             not turns and len({(utterance.speaker, utterance.emotion) for utterance in alike}) > 1,
-            f"nearly the same sound {len(alike)} times: {named}{more}",
+            f"nearly the same sound {len(alike)} times: {_listed(alike)}",
             tuple(utterance.id for utterance in alike),
         )
+
+
+def _listed(alike: Sequence[Utterance]) -> str:
+    """Names, speakers and emotions of the first utterances."""
+    named = ", ".join(f"{own.id} (speaker {own.speaker}, {own.emotion})" for own in alike[:LISTED])
+    return f"{named} and {len(alike) - LISTED} more" if len(alike) > LISTED else named
 
 
 def _faulty(utterances: Sequence[Utterance], heard: Sequence[_Heard]) -> Iterable[Problem]:

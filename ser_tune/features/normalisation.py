@@ -114,5 +114,27 @@ class Moments:
             shift = _added(self.total[some].sum(axis=0, dtype=np.float64) for some in blocks) / count
             variance = _added(self.square_sums(some).sum(axis=0) for some in blocks) / count - np.square(shift)
             spread = np.sqrt(np.maximum(variance, 0.0))
-        varies = spread > SMALLEST_VARIATION * np.abs(shift)
-        return Scaling(shift=shift.astype(np.float32), spread=np.where(varies, spread, 1.0).astype(np.float32))
+        return Scaling(*_usable(shift, spread))
+
+    def scaling_of_each(self, settings: NormalisationSettings) -> list[Scaling]:
+        """The scaling of every utterance by itself: to the bit `scaling` of each, many at once."""
+        if settings.kind == "none":
+            return [self.scaling(np.arange(1), settings)] * len(self.count)
+        step, found = max(1, VALUES // int(np.prod(self.minimum.shape[1:]))), list[Scaling]()
+        for start in range(0, len(self.count), step):
+            some = slice(start, start + step)
+            if settings.kind == "minmax":
+                shift = self.minimum[some].astype(np.float32)
+                spread = self.maximum[some].astype(np.float32) - shift
+            else:
+                count = self.count[some, np.newaxis, np.newaxis]
+                shift = self.total[some].astype(np.float64) / count
+                spread = np.sqrt(np.maximum(self.square_sums(some) / count - np.square(shift), 0.0))
+            found += map(Scaling, *_usable(shift, spread))
+        return found
+
+
+def _usable(shift: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both as float32; the spread is 1 where a band does not vary."""
+    varies = spread > SMALLEST_VARIATION * np.abs(shift)
+    return shift.astype(np.float32), np.where(varies, spread, 1.0).astype(np.float32)

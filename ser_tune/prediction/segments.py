@@ -67,10 +67,10 @@ def scaling_of_utterances(
         if train is None:
             raise ValueError("scope train needs the training speakers' scaling")
         return [train], np.zeros(len(moments.count), dtype=np.int64)
-    groups = speakers if settings.scope == "speaker" else np.arange(len(moments.count))
-    numbers, counts = np.unique(groups, return_inverse=True, return_counts=True)[1:]
-    members = np.split(np.argsort(numbers, kind="stable"), np.cumsum(counts)[:-1])
-    return [moments.scaling(own, settings) for own in members], numbers
+    if settings.scope == "utterance":
+        return moments.scaling_of_each(settings), np.arange(len(moments.count))
+    numbers = np.unique(speakers, return_inverse=True)[1]
+    return [moments.scaling(own, settings) for own in rows_by(numbers).values()], numbers
 
 
 class SegmentReader:

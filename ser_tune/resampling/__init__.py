@@ -11,6 +11,7 @@ from .paired import (
     choice_p_value,
     compare_paired,
     mean_interval,
+    paired_difference,
     permutation_test,
 )
 from .scores import HeldOutFold, Score, Scores, describe_score, interval_of, score, sums_of, with_interval
@@ -36,6 +37,7 @@ __all__ = [
     "interval_of",
     "largest_gap",
     "mean_interval",
+    "paired_difference",
     "part_intervals",
     "permutation_test",
     "score",

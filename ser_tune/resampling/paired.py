@@ -27,6 +27,7 @@ __all__ = [
     "choice_p_value",
     "compare_paired",
     "mean_interval",
+    "paired_difference",
     "permutation_test",
 ]
 
@@ -103,25 +104,32 @@ def compare_paired(
         sides = (predicted_a, predicted_b)
         return [np.stack([sums_of(metric, truth, seed, speakers, outputs) for seed in side]) for side in sides]
 
-    differences = {}
-    for metric in metrics:
-        in_a, in_b = sums(metric)
-        n_speakers = in_a.shape[1]
-        drawn = resamples_for(metric, n_speakers)
-        point = _mean_score(metric, in_a) - _mean_score(metric, in_b)
-        of_a, of_b = (
-            np.mean([resampled_scores(metric, drawn, seed) for seed in side], axis=0) for side in (in_a, in_b)
-        )
-        left_a, left_b = (np.mean([left_out_scores(metric, seed) for seed in side], axis=0) for side in (in_a, in_b))
-        differences[metric.name] = Estimate(point, _around(metric, point, of_a - of_b, left_a - left_b))
-    tested = metrics[0]
+    tested, *others = metrics
     in_a, in_b = sums(tested)
     return PairedComparison(
-        differences=differences,
+        differences={
+            tested.name: paired_difference(tested, in_a, in_b),
+            **{metric.name: paired_difference(metric, *sums(metric)) for metric in others},
+        },
         p_value=_p_value(tested, in_a, in_b),
         effect_size=_effect_size(tested.value(in_a).mean(axis=0) - tested.value(in_b).mean(axis=0)),
         n_speakers=in_a.shape[1],
     )
+
+
+def paired_difference(metric: Metric, in_a: np.ndarray, in_b: np.ndarray) -> Estimate:
+    """The difference of two systems' scores, as `compare_paired` has it, from their sums.
+
+    Args:
+        metric: Whose scores.
+        in_a: Sums of system A of each seed and speaker, shape (seeds, S, ...).
+        in_b: The same of system B, on the same utterances; the numbers of seeds may differ.
+    """
+    drawn = resamples_for(metric, in_a.shape[1])
+    point = _mean_score(metric, in_a) - _mean_score(metric, in_b)
+    of_a, of_b = (np.mean([resampled_scores(metric, drawn, seed) for seed in side], axis=0) for side in (in_a, in_b))
+    left_a, left_b = (np.mean([left_out_scores(metric, seed) for seed in side], axis=0) for side in (in_a, in_b))
+    return Estimate(point, _around(metric, point, of_a - of_b, left_a - left_b))
 
 
 def choice_p_value(metric: Metric, ours: np.ndarray, theirs: np.ndarray) -> float:

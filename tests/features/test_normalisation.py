@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from ser_tune.config import NormalisationSettings
-from ser_tune.features import Moments, Scaling
+from ser_tune.features import Moments, Scaling, normalisation
 
 QUICK = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 STANDARD = NormalisationSettings(kind="standard")
@@ -81,3 +81,21 @@ def test_long_utterances_count_by_their_frames() -> None:
     scaling = Moments.of(frames, np.array([0, 30, 40])).scaling(np.array([0, 1]), STANDARD)
     assert scaling.shift[0, 0] == pytest.approx(0.25)
     assert scaling.spread[0, 0] == pytest.approx(np.sqrt(0.25 * 0.75))
+
+
+@pytest.mark.parametrize("wanted", [STANDARD, MINMAX, NormalisationSettings(kind="none")])
+@pytest.mark.parametrize("lengths", [[10, 7, 12, 1], [1, 1, 1]])
+def test_scalings_of_each_utterance_are_those_of_it_alone(
+    wanted: NormalisationSettings, lengths: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(normalisation, "VALUES", 20)  # two utterances at once
+    frames, offsets = _frames(lengths)
+    frames[:, 1, 3] = -80.0
+    moments = Moments.of(frames, offsets)
+    together = moments.scaling_of_each(wanted)
+    assert len(together) == len(lengths)
+    for number, scaling in enumerate(together):
+        alone = moments.scaling(np.array([number]), wanted)
+        np.testing.assert_array_equal(scaling.shift, alone.shift)
+        np.testing.assert_array_equal(scaling.spread, alone.spread)
+        assert scaling.shift.dtype == scaling.spread.dtype == np.float32

@@ -106,7 +106,8 @@ def _seconds(utterances: int, tiny: Callable[..., Any], project: Project) -> dic
         predicted=said[rows].argmax(axis=1),
         outputs=said[rows],
     )
-    timed("predictions", lambda: write_predictions(project.cache / "predictions.csv", held_out, corpus))
+    task, names = prepared.definition.task, prepared.targets.names
+    timed("predictions", lambda: write_predictions(project.cache / "predictions.csv", held_out, corpus, task, names))
     return took
 
 
