@@ -22,6 +22,8 @@ EVALUATION_BATCH = 64
 """Segments of a batch of evaluation."""
 EVALUATION_FRAMES = 64 * 100
 """Frames of a batch where utterances are whole: a few long ones take as much memory as many short ones."""
+LARGE, PART = 2**28, 2**25
+"""Bytes of all utterances above which a batch has a bound, and this bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +168,18 @@ class SegmentReader:
         return padded
 
     @property
+    def frame_bytes(self) -> int:
+        """Bytes of a frame, float32."""
+        return 4 * self._shift[0].numel()
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all segments at once, float32."""
-        return len(self) * int(self._padded.max(initial=0)) * 4 * self._shift[0].numel()
+        return len(self) * int(self._padded.max(initial=0)) * self.frame_bytes
 
     def blocks(self, nbytes: int) -> Iterator[tuple[slice, tuple[Tensor, ...]]]:
         """Consecutive segments, as `gather` reads them, of up to so many bytes, but one at least."""
-        for rows in _consecutive(self._padded, nbytes // (4 * self._shift[0].numel())):
+        for rows in _consecutive(self._padded, nbytes // self.frame_bytes):
             yield rows, self.gather(np.arange(rows.start, rows.stop))
 
     def gather(self, which: np.ndarray) -> tuple[Tensor, ...]:
@@ -299,8 +306,9 @@ def _batches(reader: SegmentReader, which: np.ndarray) -> list[np.ndarray]:
     if reader.settings.frames is not None:
         return np.array_split(which, -(-len(which) // EVALUATION_BATCH))
     batches: list[list[int]] = [[]]
+    most = EVALUATION_FRAMES if reader.nbytes <= LARGE else min(EVALUATION_FRAMES, PART // reader.frame_bytes)
     for segment in which[np.argsort(reader.plan.length[which], kind="stable")]:
-        if batches[-1] and (len(batches[-1]) + 1) * reader.plan.length[segment] > EVALUATION_FRAMES:
+        if batches[-1] and (len(batches[-1]) + 1) * reader.plan.length[segment] > most:
             batches.append([])
         batches[-1].append(segment)
     return [np.array(batch) for batch in batches]

@@ -21,6 +21,9 @@ from .statistics import AnyTrial, TrainingData, fold_statistics
 
 __all__ = ["fit", "fold_seed", "prepare_fold", "recipe_of"]
 
+PART = 2**25
+"""Bytes of inputs that a solved network reads at once where there are more than a block."""
+
 
 def fold_seed(seed: int, fold: int) -> int:
     """A seed for one fold of one trial: other folds and other trials get independent ones."""
@@ -122,7 +125,8 @@ def _solve(fold: FoldTraining, on_epoch: Callable[[EpochReport], None]) -> Fitte
     with torch.no_grad():
         solver(fold.network, fold.config.model, examples)
         network = fold.network.eval()
-        raw = torch.cat([network(*inputs).float() for _, inputs in examples.blocks()])
+        size = BLOCK if examples.nbytes <= BLOCK else PART
+        raw = torch.cat([network(*inputs).float() for _, inputs in examples.blocks(size)])
     if fold.task.predictions == "classes":  # the mean of float32 losses
         train_loss = float(nn.functional.cross_entropy(raw, labels))
     else:

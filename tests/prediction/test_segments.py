@@ -17,6 +17,7 @@ from ser_tune.prediction import (
     UtteranceFeatures,
     scaling_of_utterances,
     segment_outputs,
+    segments,
 )
 from ser_tune.prediction.segments import EVALUATION_FRAMES
 from ser_tune.tasks import TASKS
@@ -300,6 +301,16 @@ def test_an_utterance_longer_than_a_batch_is_a_batch_of_its_own() -> None:
     network = _Listener()
     segment_outputs(network, _whole([EVALUATION_FRAMES + 1, 20]), TASK)
     assert [count for count, _, _ in network.batches] == [1, 1]
+
+
+def test_many_utterances_are_judged_in_parts_of_few_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, network = _whole([20] * 40), _Listener()
+    expected = segment_outputs(network, reader, TASK)
+    assert [count for count, _, _ in network.batches] == [40]
+    monkeypatch.setattr(segments, "LARGE", 0)
+    monkeypatch.setattr(segments, "PART", 10 * 20 * reader.frame_bytes)
+    np.testing.assert_allclose(segment_outputs(network, reader, TASK), expected, rtol=1e-5)
+    assert [count for count, _, _ in network.batches[1:]] == [10] * 4
 
 
 def test_networks_judge_in_float32_where_torch_would_take_tf32() -> None:
