@@ -32,10 +32,20 @@ def write_checkpoint(folder: Path, family: str, seed: int = 0) -> None:
             module = transformers.WhisperModel(config)
             extractor = transformers.WhisperFeatureExtractor()
         else:
-            kind = {"wav2vec2": "Wav2Vec2", "hubert": "Hubert", "wavlm": "WavLM"}[family]
+            kind = {
+                "data2vec-audio": "Data2VecAudio",
+                "hubert": "Hubert",
+                "unispeech": "UniSpeech",
+                "unispeech-sat": "UniSpeechSat",
+                "wav2vec2": "Wav2Vec2",
+                "wav2vec2-bert": "Wav2Vec2Bert",
+                "wavlm": "WavLM",
+            }[family]
             config = getattr(transformers, f"{kind}Config")(**sizes, **convolutions, **positions)
             module = getattr(transformers, f"{kind}Model")(config)
             extractor = transformers.Wav2Vec2FeatureExtractor(do_normalize=family != "hubert")
+            if family == "wav2vec2-bert":
+                extractor = transformers.SeamlessM4TFeatureExtractor()
         for parameter in module.parameters():  # fresh ones hardly differ from layer to layer
             if parameter.ndim > 1:
                 torch.nn.init.normal_(parameter, std=0.2)

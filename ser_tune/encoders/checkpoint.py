@@ -35,7 +35,19 @@ __all__ = [
     "states_of",
 ]
 
-FAMILIES = ("data2vec-audio", "hubert", "unispeech", "unispeech-sat", "wav2vec2", "wav2vec2-bert", "wavlm", "whisper")
+_MODELS = {
+    "data2vec-audio": "Data2VecAudioModel",
+    "hubert": "HubertModel",
+    "unispeech": "UniSpeechModel",
+    "unispeech-sat": "UniSpeechSatModel",
+    "wav2vec2": "Wav2Vec2Model",
+    "wav2vec2-bert": "Wav2Vec2BertModel",
+    "wavlm": "WavLMModel",
+    "whisper": "WhisperModel",
+}
+"""Classes of transformers, which are imported alone: its `AutoModel` imports what all models need."""
+_EXTRACTORS = ("SeamlessM4TFeatureExtractor", "Wav2Vec2FeatureExtractor", "WhisperFeatureExtractor")
+FAMILIES = tuple(_MODELS)
 """Values of `model_type` in config.json of the encoders that can be opened."""
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 EXTRA = "install it with pip install 'ser-tune[pretrained]'"
@@ -227,7 +239,8 @@ def _open(folder: Path, device: "torch.device") -> Encoder:
     alone = config.get("architectures") == ["WhisperEncoder"]
     try:
         with _quiet():
-            kind = transformers.models.whisper.modeling_whisper.WhisperEncoder if alone else transformers.AutoModel
+            models: Any = transformers.models.whisper.modeling_whisper if alone else transformers
+            kind = getattr(models, "WhisperEncoder" if alone else _MODELS[shape.family])
             module, loading = kind.from_pretrained(
                 folder,
                 use_safetensors=True,
@@ -237,7 +250,7 @@ def _open(folder: Path, device: "torch.device") -> Encoder:
             )
             if shape.family == "whisper" and not alone:
                 module = module.get_encoder()
-            extractor = transformers.AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)
+            extractor = _extractor_class(folder).from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ConfigError(f"checkpoint '{folder}' cannot be opened: {reason}") from None
@@ -252,6 +265,14 @@ def _open(folder: Path, device: "torch.device") -> Encoder:
             f"checkpoint '{folder}' takes speech at {extractor.sampling_rate} Hz; expected {SAMPLE_RATE_HZ} Hz"
         )
     return Encoder(module, extractor, shape, device)
+
+
+def _extractor_class(folder: Path) -> Any:  # noqa: ANN401 - a class of transformers
+    """The class of a checkpoint's feature extractor; transformers finds it where the file has no well-known name."""
+    import transformers
+
+    name = json.loads((folder / PREPROCESSOR).read_text(encoding="utf-8")).get("feature_extractor_type")
+    return getattr(transformers, name if name in _EXTRACTORS else "AutoFeatureExtractor")
 
 
 @contextmanager
