@@ -19,6 +19,8 @@ from .errors import ConfigError, UnknownNameError
 __all__ = ["Catalogue", "Library"]
 
 T = TypeVar("T")
+GROUPS = "ser_tune."
+"""Beginning of every catalogue's group of entry points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +148,19 @@ def _owner(plugin: EntryPoint) -> str:
     return "an unknown package" if plugin.dist is None else f"{plugin.dist.name} {plugin.dist.version}"
 
 
-@cache  # reads the metadata of everything that is installed
 def _plugins(group: str) -> Mapping[str, tuple[EntryPoint, ...]]:
     """Every entry point of a group, by name; nothing is imported."""
-    found: dict[str, tuple[EntryPoint, ...]] = {}
-    for plugin in entry_points(group=group):
-        found[plugin.name] = (*found.get(plugin.name, ()), plugin)
+    return _installed().get(group, {})
+
+
+@cache
+def _installed() -> Mapping[str, Mapping[str, tuple[EntryPoint, ...]]]:
+    """The entry points of all installed packages for ser-tune, by group and name; to read them takes 50 ms."""
+    found: dict[str, dict[str, tuple[EntryPoint, ...]]] = {}
+    entries = entry_points()
+    for group in entries.groups:
+        if group.startswith(GROUPS):
+            names = found.setdefault(group, {})
+            for plugin in entries.select(group=group):
+                names[plugin.name] = (*names.get(plugin.name, ()), plugin)
     return found

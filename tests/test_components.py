@@ -47,11 +47,11 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
         folder.mkdir()
         (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.5\n", encoding="utf-8")
         (folder / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *points]), encoding="utf-8")
-        components._plugins.cache_clear()
+        components._installed.cache_clear()
 
     _install("empty-shop")
     yield _install
-    components._plugins.cache_clear()
+    components._installed.cache_clear()
 
 
 @pytest.fixture

@@ -15,8 +15,12 @@ ANSWER_S = 0.5
 """Timeout for a database that another process is writing."""
 
 
-CATALOGUES = {"executors": "execution", "pruners": "search/pruners", "samplers": "search/samplers"}
-"""Where the catalogue of a kind of components is, in this package, unless in the room of that name."""
+CATALOGUES = {
+    "executors": "execution/catalogue.py",
+    "pruners": "search/pruners/__init__.py",
+    "samplers": "search/samplers/__init__.py",
+}
+"""The file of this package with the catalogue of a kind of components, unless it is the room of that name."""
 
 
 def completion_of(kind: str) -> Callable[..., list[str]]:
@@ -42,7 +46,7 @@ def completion_of(kind: str) -> Callable[..., list[str]]:
 
 def _components(kind: str) -> list[str]:
     """Components, built in or of an installed package."""
-    source = (Path(__file__).parents[1] / CATALOGUES.get(kind, kind) / "__init__.py").read_text(encoding="utf-8")
+    source = (Path(__file__).parents[1] / CATALOGUES.get(kind, f"{kind}/__init__.py")).read_text(encoding="utf-8")
     nodes = ast.walk(ast.parse(source))
     tables = [node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "modules"]
     built_in = [name for table in tables for name in ast.literal_eval(table)]

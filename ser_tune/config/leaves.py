@@ -58,9 +58,14 @@ def leaves(settings: type[BaseModel], prefix: str = "", roles: frozenset[Role] =
     for name, field in settings.model_fields.items():
         section = section_of(field)
         if section is not None:
-            yield from leaves(section, f"{prefix}{name}.", roles | _roles(settings, name))
+            yield from _leaves_of_section(section, f"{prefix}{name}.", roles | _roles(settings, name))
         elif field.json_schema_extra != {"leaf": False}:
             yield _leaf(f"{prefix}{name}", field, roles | _roles(settings, name))
+
+
+@cache  # studies of different components share most sections
+def _leaves_of_section(section: type[BaseModel], prefix: str, roles: frozenset[Role]) -> tuple[Leaf, ...]:
+    return tuple(leaves(section, prefix, roles))
 
 
 @cache

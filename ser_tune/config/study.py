@@ -6,7 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Self, TypedDict
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, GetCoreSchemaHandler, field_validator, model_validator
+from pydantic_core import core_schema
 
 from ..errors import brief
 from .base import Settings
@@ -207,6 +208,15 @@ class SearchSettings(Settings):
         return self
 
 
+class _Parsed:
+    """Annotation of values that `parse_range` checks: a schema of every range would take most of a study's start."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        """Accept any value."""
+        return core_schema.any_schema()
+
+
 class StudyConfig(TrialConfig[ModelT, FeatureT, LossT], Generic[ModelT, FeatureT, LossT, TaskT]):
     """A study: the default configuration, what varies around it, and the protocol that scores it."""
 
@@ -216,7 +226,7 @@ class StudyConfig(TrialConfig[ModelT, FeatureT, LossT], Generic[ModelT, FeatureT
     task: Annotated[TaskT, Role.FIXED]
     protocol: Annotated[ProtocolSettings, Role.FIXED] = ProtocolSettings()
     study: Annotated[SearchSettings, Role.FIXED, Role.RESUMABLE, Role.CIRCUMSTANCE] = SearchSettings()
-    search: Annotated[dict[str, Range] | None, Field(json_schema_extra={"leaf": False})] = None
+    search: Annotated[dict[str, Annotated[Range, _Parsed]] | None, Field(json_schema_extra={"leaf": False})] = None
     """Dotted path to range for every setting that varies. None means every setting's default search range, but for
     those fixed in the study file or on the command line; an empty mapping searches nothing."""
 

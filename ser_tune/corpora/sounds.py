@@ -120,9 +120,15 @@ def corpus_sounds(
 def each_decoded(
     utterances: Sequence[Utterance], decode: Callable[[Utterance], T], progressed: Callable[[int, int], None]
 ) -> list[T]:
-    """Apply a function to utterances, in threads: libsndfile, hashing and NumPy release the interpreter lock."""
+    """Apply a function to utterances, in threads: libsndfile, hashing and NumPy release the interpreter lock.
+
+    NumPy's small products get one thread each: threads of their own would wait for one another, five times as long as
+    they compute.
+    """
+    from threadpoolctl import threadpool_limits  # importing it sets an environment variable
+
     found = []
-    with ThreadPoolExecutor() as pool:
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor() as pool:
         try:
             for done, decoded in enumerate(pool.map(decode, utterances), 1):
                 found.append(decoded)

@@ -3,19 +3,21 @@
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from ..config import SearchSettings
-from ..features import Shards
-from ..training import EpochReport, FittedNetwork, FoldJob
+
+if TYPE_CHECKING:
+    from ..features import Shards
+    from ..training import EpochReport, FittedNetwork, FoldJob
 
 __all__ = ["Executor", "ExecutorSource", "Keep", "OnEpoch", "TrainHere"]
 
-OnEpoch: TypeAlias = Callable[[int, EpochReport], None]
+OnEpoch: TypeAlias = "Callable[[int, EpochReport], None]"
 """Called with the number of a job and the report of an epoch; an exception ends the trial."""
-Keep: TypeAlias = Callable[[int, FittedNetwork], None]
+Keep: TypeAlias = "Callable[[int, FittedNetwork], None]"
 """Called with the number of a job and its result."""
-TrainHere: TypeAlias = Callable[[FoldJob, Callable[[EpochReport], None]], FittedNetwork]
+TrainHere: TypeAlias = "Callable[[FoldJob, Callable[[EpochReport], None]], FittedNetwork]"
 """Trains a fold in this process, and calls a function with its epochs."""
 
 
@@ -27,13 +29,15 @@ class Executor(Protocol):
     """
 
     @property
-    def shards(self) -> Shards | None:
+    def shards(self) -> "Shards | None":
         """Extracts features where folds are trained; None extracts them in this process."""
 
     def threads(self, folds: int) -> int:
         """CPU threads for each fold of a trial of so many, where `training.threads` is `auto`."""
 
-    def run(self, jobs: Sequence[FoldJob], *, on_epoch: OnEpoch, keep: Keep) -> Generator[FittedNetwork, None, None]:
+    def run(
+        self, jobs: "Sequence[FoldJob]", *, on_epoch: OnEpoch, keep: Keep
+    ) -> "Generator[FittedNetwork, None, None]":
         """Train jobs, and yield their results in the order of the jobs.
 
         Args:

@@ -1,9 +1,12 @@
 """`InOrder`: reports and results of jobs that overlap, passed on as if one job had followed another."""
 
 from collections import defaultdict
+from typing import TYPE_CHECKING
 
-from ..training import EpochReport, FittedNetwork
 from .base import Keep, OnEpoch
+
+if TYPE_CHECKING:
+    from ..training import EpochReport, FittedNetwork
 
 __all__ = ["InOrder"]
 
@@ -18,13 +21,13 @@ class InOrder:
         self._ended: dict[int, FittedNetwork | Exception] = {}
         self._turn = self._reported = 0
 
-    def epoch_ended(self, job: int, report: EpochReport) -> None:
+    def epoch_ended(self, job: int, report: "EpochReport") -> None:
         """Take the report of an epoch; of a job that is trained again, only epochs that were not reported before."""
         if report.epoch == len(self._reports[job]) + 1:
             self._reports[job].append(report)
         self._report()
 
-    def job_ended(self, job: int, result: FittedNetwork | Exception) -> None:
+    def job_ended(self, job: int, result: "FittedNetwork | Exception") -> None:
         """Take a result, or the exception of a job."""
         self.keep(job, result)
         if not isinstance(result, Exception):
@@ -33,7 +36,7 @@ class InOrder:
         self._ended[job] = result
         self._report()
 
-    def keep(self, job: int, result: FittedNetwork | Exception) -> None:
+    def keep(self, job: int, result: "FittedNetwork | Exception") -> None:
         """Keep a result whose turn need not come."""
         if not isinstance(result, Exception) and not self.has_ended(job):
             self._keep(job, result)
@@ -42,7 +45,7 @@ class InOrder:
         """Whether there is a result of a job."""
         return job in self._ended
 
-    def take(self) -> FittedNetwork | None:
+    def take(self) -> "FittedNetwork | None":
         """The result of the job whose turn it is, and ends; None where it has not ended. Raises the job's exception."""
         result = self._ended.get(self._turn)
         if isinstance(result, Exception):

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
-from scipy.ndimage import convolve1d
 
 from ..config import SpectralSettings
 from .base import FeatureSet
@@ -38,6 +37,8 @@ def extract(speech: np.ndarray, settings: LogMelDeltaSpecSettings) -> np.ndarray
 
 def _difference(level: np.ndarray, width: int) -> np.ndarray:
     """The slope of a line through the frames around each; beyond the ends, the outermost frames are repeated."""
+    from scipy.ndimage import convolve1d
+
     difference: np.ndarray = convolve1d(level, _coefficients(width), axis=-1, mode="nearest")
     return difference
 

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
-from scipy.signal import fftconvolve
 
 from ..audio import SAMPLE_RATE_HZ
 from ..config import SpectralSettings
@@ -36,6 +35,8 @@ def extract(speech: np.ndarray, settings: LogNRevSpecSettings) -> np.ndarray:
     Returns:
         Shape (3, n_bins, frames), float32.
     """
+    from scipy.signal import fftconvolve
+
     noise = np.random.default_rng(0).standard_normal(len(speech), dtype=np.float32)
     noisy = speech + np.float32(settings.noise_sigma) * noise
     room = fftconvolve(speech, _impulse_response(settings.reverberation_s))[: len(speech)]

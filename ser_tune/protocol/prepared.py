@@ -4,13 +4,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import optuna
 
 from ..audit import speaker_baseline, text_baseline
 from ..config import Project
-from ..coordination import DEFINITION, find_study, storage_to_read, stored_definition
 from ..corpora import CORPORA, LABELS, Corpus
 from ..corpora.manifest import allowed_folders
 from ..definition import StudyDefinition, strata_of, targets_of, worded
@@ -22,6 +21,9 @@ from .fingerprint import Protocol
 from .folds_file import read_folds
 from .official_split import has_official_split, official_fold, official_test_sets, split_note
 from .pretraining import Pretraining, pretraining_of
+
+if TYPE_CHECKING:
+    import optuna
 
 __all__ = ["Prepared", "draw_folds", "load_corpus", "prepare", "stored_protocol"]
 
@@ -86,7 +88,7 @@ class Prepared:
         """The encoder's pretraining; None without an encoder."""
         return pretraining_of(self.corpus.name, self.definition.config.features, self.definition.config.model)
 
-    def refuse_other_protocol(self, study: optuna.Study) -> None:
+    def refuse_other_protocol(self, study: "optuna.Study") -> None:
         """Raise where the corpus or the folds are no longer those that the study ran on.
 
         Raises:
@@ -96,7 +98,7 @@ class Prepared:
             raise StudyError(f"study '{study.study_name}' ran under another protocol: {worded(differences)}")
 
 
-def stored_protocol(study: optuna.Study) -> Protocol:
+def stored_protocol(study: "optuna.Study") -> Protocol:
     """The protocol that a study ran under."""
     return Protocol.read(json.loads(study.user_attrs["protocol"]))
 
@@ -131,6 +133,8 @@ def allowing_folders(definition: StudyDefinition, project: Project) -> StudyDefi
 
 def _folders_of_stored(name: str, project: Project) -> tuple[Path, ...]:
     """The folders of a stored study of this name; none where there is no such study."""
+    from ..coordination import DEFINITION, find_study, storage_to_read, stored_definition
+
     storage = storage_to_read(project)
     stored = None if storage is None else find_study(name, storage)
     return () if stored is None or DEFINITION not in stored.user_attrs else stored_definition(stored).folders

@@ -225,10 +225,13 @@ def options(model: str, features: str | None = None, *, loss: str | None = None,
         flags |= {"loss.name": loss, "task.name": next(fitting, None)}
     if task is not None and (architecture.solve is None or TASKS.get(task).predictions in architecture.solves):
         flags["task.name"] = task
-    config = define_study(flags=flags).config
-    flat = flatten(config.model_dump())
-    described = _leaves(type(config), architecture, config.optimizer.name, TASKS.get(config.task.name))
-    return [leaf if leaf.path == "corpus.name" else replace(leaf, default=flat[leaf.path]) for leaf in described]
+    given = {path: value for path, value in flags.items() if value is not None}
+    layers = _layers(given)
+    sections = nest(layers.labels | layers.presets | _implied(architecture, given) | given)
+    flat = flatten(validated(layers.kind, sections, lambda path: path).model_dump())
+    return [
+        leaf if leaf.path == "corpus.name" else replace(leaf, default=flat[leaf.path]) for leaf in layers.known.values()
+    ]
 
 
 def _shipped(file: Path) -> Path:

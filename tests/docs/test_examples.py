@@ -230,7 +230,7 @@ def _forget_plugins() -> None:
     """Let ser-tune, and the copies of it in registered models, look for installed packages again."""
     for module in list(sys.modules.values()):
         if getattr(module, "__file__", None) and Path(str(module.__file__)).name == "components.py":
-            module._plugins.cache_clear()
+            module._installed.cache_clear()
 
 
 @pytest.mark.slow

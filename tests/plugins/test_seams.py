@@ -112,7 +112,7 @@ def _forget_plugins() -> None:
     """Let ser-tune, and the copies of it in registered models, look for installed packages again."""
     for module in list(sys.modules.values()):
         if Path(str(getattr(module, "__file__", None) or "")).name == "components.py":
-            module._plugins.cache_clear()
+            module._installed.cache_clear()
 
 
 def _namespace(file: str) -> dict[str, Any]:
