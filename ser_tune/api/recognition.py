@@ -240,6 +240,7 @@ def _refuse_other_confidence(min_confidence: float) -> None:
 
 def _loaded(model: "str | LoadedModel", project: "Project | None", min_confidence: float = 0.0) -> "LoadedModel":
     if isinstance(model, str):
+        registry.refuse_unknown_model(model, located(project))
         model = registry.load_model(model, tracking_uri=None if project is None else project.tracking_uri)
     if min_confidence and not (task := model.task).has_probabilities:
         raise ConfigError(

@@ -93,7 +93,9 @@ def export(
         SerTuneError: There is no such model, it cannot be written in this format, the folder exists, or a number
             differs by more than 1e-4.
     """
-    workspace = tracking.open_delivered(located(project))
+    project = located(project)
+    registry.refuse_unknown_model(model, project)
+    workspace = tracking.open_delivered(project)
     checked = [Path(recording) for recording in recordings]
     return exports.export(workspace, model, form=format, out=path_or_none(out), recordings=checked)
 
@@ -127,7 +129,9 @@ def serve(
         SerTuneError: There is no such model, its files are gone, or the port is taken.
         KeyboardInterrupt: The server was ended.
     """
-    workspace = tracking.Workspace(located(project))
+    project = located(project)
+    registry.refuse_unknown_model(model, project)
+    workspace = tracking.Workspace(project)
     with workspace.errors():
         found = registry.find_version(workspace, model)
     try:

@@ -2,15 +2,19 @@
 
 import time
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.progress import TaskID as Task
 
 from ..config import Value
 from ..metrics import Ranking
-from ..search import FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome
-from ..training import AnyTrial, EpochReport
+from ..search import StudyObserver
 from .console import notes
+
+if TYPE_CHECKING:
+    from ..search import FoldOutcome, StudyStart, StudySummary, TrialOutcome
+    from ..training import AnyTrial, EpochReport
 
 __all__ = ["ProgressObserver"]
 
@@ -51,7 +55,7 @@ class ProgressObserver(StudyObserver):
         """Give them back."""
         self._bars.stop()
 
-    def study_started(self, start: StudyStart) -> None:
+    def study_started(self, start: "StudyStart") -> None:
         """Say what will run."""
         self._start, self._began = start, time.monotonic()
         self._best = start.before.best
@@ -97,7 +101,7 @@ class ProgressObserver(StudyObserver):
             self._bars.remove_task(self._preparation)
             self._preparation = None
 
-    def trial_started(self, number: int, config: AnyTrial, sampled: Mapping[str, Value]) -> None:
+    def trial_started(self, number: int, config: "AnyTrial", sampled: Mapping[str, Value]) -> None:
         """Start the trial's bar."""
         if self._trials is None:
             self._trials = self._bars.add_task("trials", total=self._start.trials_to_run, note="")
@@ -106,7 +110,7 @@ class ProgressObserver(StudyObserver):
         self._folds[number] = self._bars.add_task(f"trial {number}", total=total, note="")
         self._bars.update(self._trials, note=self._line())
 
-    def epoch_finished(self, trial: int, fold: int, report: EpochReport) -> None:
+    def epoch_finished(self, trial: int, fold: int, report: "EpochReport") -> None:
         """Move the trial's bar, which counts epochs."""
         if trial not in self._folds:
             return
@@ -119,14 +123,14 @@ class ProgressObserver(StudyObserver):
             self._spoke = time.monotonic()
             notes.print(f"trial {trial}, {note}", markup=False)
 
-    def fold_finished(self, trial: int, fold: FoldOutcome, *, stored: bool) -> None:
+    def fold_finished(self, trial: int, fold: "FoldOutcome", *, stored: bool) -> None:
         """Count a fold, and name one that is not trained again."""
         self._folds_ended[trial] = self._folds_ended.get(trial, 0) + 1
         if stored:
             which = f"fold {self._folds_ended[trial]}/{len(self._start.folds)}"
             notes.print(f"trial {trial}, {which} was trained before the interruption", markup=False)
 
-    def trial_finished(self, outcome: TrialOutcome) -> None:
+    def trial_finished(self, outcome: "TrialOutcome") -> None:
         """Print the trial's line, and move the study's bar."""
         if (before := self._states.get(outcome.number)) is not None:  # another process has run it again
             self._counts[before] -= 1
@@ -160,7 +164,7 @@ class ProgressObserver(StudyObserver):
             left = f", about {seconds / 60:.0f} min left" if seconds >= 60 else f", about {seconds:.0f} s left"
         return f"{best}, {done} done, {pruned} pruned, {failed} failed{left}"
 
-    def study_finished(self, summary: StudySummary) -> None:
+    def study_finished(self, summary: "StudySummary") -> None:
         """Take the bars away."""
         for task in (self._trials, *self._folds.values()):
             if task is not None:

@@ -41,6 +41,8 @@ def ui(*, port: Port = 5000, host: str = "127.0.0.1", project: "Project") -> Non
         notes.print(f"the tracking server is at {project.tracking_uri}; open it in a browser")
         _print_pages(project, project.tracking_uri.rstrip("/"))
         return
+    _refuse_taken(host, port)
+    notes.print("MLflow's server starts; its address follows")  # imports and migrations take seconds
     tracking.open_delivered(project)
     address = f"http://{host}:{port}"
     notes.print(
@@ -115,6 +117,21 @@ def dashboard(*, port: Port = 8080, host: str = "127.0.0.1", project: "Project")
             server.serve_forever()
         except KeyboardInterrupt:
             return
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """Raise where no server can listen at an address: MLflow's ends without a reason.
+
+    Raises:
+        StorageError: The port is taken, or the host is not this machine.
+    """
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: not a port just left
+                probe.bind(address)
+    except OSError as error:
+        raise StorageError(f"port {port} on {host} cannot be used: {error.strerror or error}") from None
 
 
 def _run_server(command: Sequence[str], environment: Mapping[str, str], *, name: str) -> None:

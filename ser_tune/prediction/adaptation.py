@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from torch import Tensor, nn
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 __all__ = ["adapted", "batch_norms"]
 
@@ -11,16 +13,16 @@ SOURCE_SEGMENTS = 16
 """Segments that the training's statistics count for beside the speaker's own, as Schneider et al. 2020, arXiv
 2006.16971, weigh them: a single utterance is a poor sample of its speaker."""
 
-AnyBatchNorm = nn.BatchNorm1d | nn.BatchNorm2d
 
-
-def batch_norms(network: nn.Module) -> list[AnyBatchNorm]:
+def batch_norms(network: "nn.Module") -> "list[nn.BatchNorm1d | nn.BatchNorm2d]":
     """Every batch norm of a network."""
-    return [layer for layer in network.modules() if isinstance(layer, AnyBatchNorm)]
+    from torch import nn
+
+    return [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d)]
 
 
 @contextmanager
-def adapted(network: nn.Module, inputs: Iterable[tuple[Tensor, ...]], segments: int) -> Iterator[None]:
+def adapted(network: "nn.Module", inputs: "Iterable[tuple[Tensor, ...]]", segments: int) -> Iterator[None]:
     """Within this context, batch norm's statistics are those of one speaker, weighed against the training's.
 
     Args:

@@ -5,12 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from safetensors import safe_open
-from safetensors.torch import save
-from torch import nn
 
 from ..audio import SAMPLE_RATE_HZ, Heard, read_speech, to_speech
 from ..device import using_threads
@@ -20,6 +18,9 @@ from ..features import FEATURE_SETS, FeatureStore, Scaling
 from ..tasks import TASKS
 from .recipe import Recipe
 from .segments import SegmentReader, UtteranceFeatures, scaling_of_utterances, segment_outputs
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["Prediction", "Predictor", "SegmentPrediction", "hear"]
 
@@ -94,7 +95,7 @@ class Predictor:
     def __init__(
         self,
         recipe: Recipe,
-        networks: Sequence[nn.Module],
+        networks: "Sequence[nn.Module]",
         scalings: Sequence[Scaling | None],
         *,
         folds: Sequence[str] = (),
@@ -122,6 +123,9 @@ class Predictor:
 
     def save(self, folder: Path) -> None:
         """Write `recipe.json` and one safetensors file a network, with its fold's key, into an existing folder."""
+        import torch
+        from safetensors.torch import save
+
         (folder / "recipe.json").write_text(self.recipe.as_json(), encoding="utf-8")
         for number, (network, scaling) in enumerate(zip(self.networks, self.scalings, strict=True)):
             tensors = {

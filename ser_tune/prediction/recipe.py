@@ -3,20 +3,20 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import nn
 
 from ..architectures import ARCHITECTURES, InputShape
-from ..architectures.networks import Ensemble, scale_outputs
 from ..config import FeatureSettings, ModelSettings, NormalisationSettings, SegmentSettings
 from ..errors import ConfigError
 from ..features import FEATURE_SETS, Scaling
 from ..tasks import DEFAULT_TASK, TASKS
 from .adaptation import batch_norms
 from .segments import MeanReader, SegmentReader, UtteranceFeatures
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["Recipe"]
 
@@ -76,13 +76,17 @@ class Recipe:
         """Packages that network and front end import and the base installation lacks."""
         return FEATURE_SETS.get(self.features.name).requirements + ARCHITECTURES.get(self.model.name).requirements
 
-    def build_network(self) -> nn.Module:
+    def build_network(self) -> "nn.Module":
         """A network of random weights that fits the recipe, or an ensemble of them.
 
         Raises:
             ConfigError: The architecture takes no such segments, or has no batch norm to be the speaker's; or an
                 utterance is a single frame, which cannot be cut or normalised by itself.
         """
+        import torch
+
+        from ..architectures.networks import Ensemble, scale_outputs
+
         if self.hop_s is None:
             for setting, value, expected, fits in (
                 ("segments.frames", self.segments.frames, "none", self.segments.frames is None),

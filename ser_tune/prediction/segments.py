@@ -3,11 +3,9 @@
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from ..config import NormalisationSettings, SegmentSettings
 from ..device import exact_float32
@@ -15,6 +13,10 @@ from ..features import FeatureStore, Moments, Scaling, as_slice, frame_numbers, 
 from ..row_groups import rows_by
 from ..tasks import Task
 from .adaptation import adapted
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
 
 __all__ = ["MeanReader", "SegmentReader", "UtteranceFeatures", "scaling_of_utterances", "segment_outputs"]
 
@@ -30,15 +32,17 @@ LARGE, PART = 2**28, 2**25
 class UtteranceFeatures:
     """Features of some utterances on the device that reads them."""
 
-    frames: Tensor
+    frames: "Tensor"
     """All frames one after another, shape (N, C, F), float32 or float16."""
     offsets: np.ndarray
     """Where each utterance starts, and N at the end, shape (U + 1,)."""
     moments: Moments
 
     @classmethod
-    def of(cls, store: FeatureStore, device: torch.device) -> Self:
+    def of(cls, store: FeatureStore, device: "torch.device") -> Self:
         """Take a cache entry, without a copy where the device is the CPU."""
+        import torch
+
         return cls(
             frames=torch.from_numpy(store.frames).to(device),
             offsets=store.offsets,
@@ -101,6 +105,8 @@ class SegmentReader:
             shortest_frames: Length up to which an utterance is padded where utterances are whole.
             batch_norm: Source of batch norm's statistics; where `speaker`, utterances of a scaling are a speaker's.
         """
+        import torch
+
         scalings, scaling_number = scaling
         lengths = np.concatenate([np.diff(part.offsets)[utterances] for part in features])
         self.plan = plan_segments(lengths, settings, overlap=overlap)
@@ -141,11 +147,13 @@ class SegmentReader:
             assert self.settings.frames is not None
             self.plan = random_crops(self.plan, self.settings.frames, rng)
 
-    def _sent(self, numbers: np.ndarray) -> Tensor:
+    def _sent(self, numbers: np.ndarray) -> "Tensor":
         """Numbers on the features' device, without waiting for what runs there."""
+        import torch
+
         return torch.from_numpy(numbers).to(self._device, non_blocking=True)
 
-    def _read(self, part: np.ndarray, rows: np.ndarray) -> Tensor:
+    def _read(self, part: np.ndarray, rows: np.ndarray) -> "Tensor":
         """Frames of clean speech and of its copies, from separate tensors, shape (B, T, C, F)."""
         if len(self._frames) == 1:
             return self._frames[0][self._sent(rows)]
@@ -177,12 +185,12 @@ class SegmentReader:
         """Bytes of all segments at once, float32."""
         return len(self) * int(self._padded.max(initial=0)) * self.frame_bytes
 
-    def blocks(self, nbytes: int) -> Iterator[tuple[slice, tuple[Tensor, ...]]]:
+    def blocks(self, nbytes: int) -> "Iterator[tuple[slice, tuple[Tensor, ...]]]":
         """Consecutive segments, as `gather` reads them, of up to so many bytes, but one at least."""
         for rows in _consecutive(self._padded, nbytes // self.frame_bytes):
             yield rows, self.gather(np.arange(rows.start, rows.stop))
 
-    def gather(self, which: np.ndarray) -> tuple[Tensor, ...]:
+    def gather(self, which: np.ndarray) -> "tuple[Tensor, ...]":
         """Read segments.
 
         Args:
@@ -193,6 +201,8 @@ class SegmentReader:
             convolutions are faster with; where utterances are whole, T is the longest's length, and there follow the
             lengths (B,), int64, beyond which each is 0.
         """
+        import torch
+
         utterance = self.plan.utterance[which]
         number, real = self._numbers(which)
         segments = self._read(self._part[utterance], self._first[utterance, None] + number).float()
@@ -277,15 +287,21 @@ def _consecutive(lengths: np.ndarray, frames: int) -> Iterator[slice]:
     yield slice(start, len(lengths))
 
 
-@exact_float32()
-@torch.inference_mode()
-def segment_outputs(network: nn.Module, reader: SegmentReader, task: Task) -> np.ndarray:
+def segment_outputs(network: "nn.Module", reader: SegmentReader, task: Task) -> np.ndarray:
     """Run a network over all segments of a reader, in float32 and evaluation mode, speaker by speaker where need be.
 
     Returns:
         The task's outputs, shape (S, K), float32.
     """
-    network.eval()
+    import torch
+
+    with exact_float32(), torch.inference_mode():
+        return _segment_outputs(network.eval(), reader, task)
+
+
+def _segment_outputs(network: "nn.Module", reader: SegmentReader, task: Task) -> np.ndarray:
+    import torch
+
     batches, raw = [], []
     if reader.batch_norm == "speaker":
         for own in reader.of_each_speaker():

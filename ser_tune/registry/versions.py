@@ -10,6 +10,7 @@ from ..corpora import CORPORA
 from ..errors import RegistryError, valid_names
 from ..tasks import DEFAULT_TASK
 from ..tracking import Workspace, model_versions, reason_of, registered_models
+from .listing import unknown_model
 
 if TYPE_CHECKING:
     from ..definition import StudyDefinition
@@ -92,7 +93,7 @@ def find_version(workspace: Workspace, reference: str) -> ModelVersion:
     name, slash, number = name.partition("/")
     if not is_registered(workspace, name):
         models = sorted(model.name for model in registered_models(workspace))
-        raise RegistryError(f"no registered model '{name}'; there are: {valid_names(name, models)}")
+        raise unknown_model(name, models)
     if slash:
         numbers = sorted(int(version.version) for version in model_versions(workspace, name=name))
         if number not in map(str, numbers):

@@ -12,7 +12,6 @@ from ..features import Alter
 from ..prediction import Heard
 from ..protocol import Prepared
 from ..row_groups import rows_by
-from ..search import score_holdout_speakers, score_test_speakers
 from ..tasks import Task
 from ..tracking import LoadedModel, model_errors
 
@@ -112,6 +111,8 @@ def fold_networks(predictor: Any, prepared: Prepared, cache: Path) -> EvaluatedN
         prepared: The version's study.
         cache: The project's cache folder.
     """
+    from ..search import score_test_speakers
+
     corpus = prepared.corpus
 
     def judge(rows: np.ndarray, alter: Alter | None) -> np.ndarray:
@@ -134,6 +135,8 @@ def nested_networks(searches: Sequence[tuple[Prepared, Any]], cache: Path) -> Ev
         searches: Each search, and the predictor of its best trial.
         cache: The project's cache folder.
     """
+    from ..search import score_holdout_speakers
+
     corpus = searches[0][0].corpus
     held_out = [prepared.definition.config.protocol.holdout for prepared, _ in searches]
     unseen = [

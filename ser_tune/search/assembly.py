@@ -134,7 +134,9 @@ def _layers(explicit: Mapping[str, object]) -> _Layers:
         raise ConfigError(f"no architecture given; pass --model NAME or a study file; choose from: {valid}")
     architecture = ARCHITECTURES.get(str(explicit["model.name"]))
     corpus = CORPORA.get(str(explicit.get("corpus.name", "demo")))
-    of_corpus = corpus.defaults_of(explicit.get("corpus.task"))
+    label = explicit.get("corpus.task")
+    corpus.subset(None if label is None else str(label))  # refused before a checkpoint is looked for
+    of_corpus = corpus.defaults_of(label)
     task = TASKS.get(str(explicit.get("task.name", of_corpus.get("task.name", DEFAULT_TASK))))
     feature_name = explicit.get("features.name", architecture.defaults.get("features.name", "logmelspec"))
     labels = {

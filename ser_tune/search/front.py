@@ -14,12 +14,15 @@ in Hypervolume Calculation for Fair Performance Comparison, Evolutionary Computa
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from optuna.trial import FrozenTrial
 
 from ..coordination import best_trials, complete_trials, hypervolume, searched_trials
 from ..metrics import Metric, Ranking
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 __all__ = ["BEYOND", "Front", "FrontTrial", "candidates_first", "front_of", "is_on_front"]
 
@@ -99,7 +102,7 @@ def is_on_front(keys: np.ndarray) -> np.ndarray:
     return found
 
 
-def front_of(trials: Iterable[FrozenTrial], measures: Sequence[Metric]) -> Front | None:
+def front_of(trials: "Iterable[FrozenTrial]", measures: Sequence[Metric]) -> Front | None:
     """The front of a study's trials; None with one objective, and where no searched trial is complete."""
     complete = _rankable(trials, measures)
     if len(measures) < 2 or not complete:
@@ -120,7 +123,7 @@ def front_of(trials: Iterable[FrozenTrial], measures: Sequence[Metric]) -> Front
     )
 
 
-def candidates_first(trials: Iterable[FrozenTrial], measures: Sequence[Metric]) -> list[FrozenTrial]:
+def candidates_first(trials: "Iterable[FrozenTrial]", measures: Sequence[Metric]) -> "list[FrozenTrial]":
     """Complete searched trials, those of the front before all others, each part the best by the primary first."""
     best_first = best_trials(searched_trials(complete_trials(trials)), measures[0])
     front = front_of(best_first, measures)
@@ -128,7 +131,7 @@ def candidates_first(trials: Iterable[FrozenTrial], measures: Sequence[Metric]) 
     return sorted(best_first, key=lambda trial: trial.number not in first)
 
 
-def _rankable(trials: Iterable[FrozenTrial], measures: Sequence[Metric]) -> list[FrozenTrial]:
+def _rankable(trials: "Iterable[FrozenTrial]", measures: Sequence[Metric]) -> "list[FrozenTrial]":
     """Complete searched trials with a value by each objective."""
     complete = searched_trials(complete_trials(trials))
     return [trial for trial in complete if not any(map(Ranking.is_missing, trial.values[: len(measures)]))]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -10,13 +10,15 @@ from ..config import Value
 from ..corpora import Corpus
 from ..definition import StudyDefinition
 from ..folds import Fold
-from ..protocol import Prepared, Protocol
-from ..resampling import Scores
 from ..tasks import Targets
-from ..training import AnyTrial, EpochReport, FittedNetwork
-from .confirmation import SearchGain
-from .front import Front
-from .stored_plan import Convergence
+
+if TYPE_CHECKING:
+    from ..protocol import Prepared, Protocol
+    from ..resampling import Scores
+    from ..training import AnyTrial, EpochReport, FittedNetwork
+    from .confirmation import SearchGain
+    from .front import Front
+    from .stored_plan import Convergence
 
 __all__ = ["Fanout", "FoldOutcome", "StudyObserver", "StudyStart", "StudySummary", "TrialOutcome", "TrialState"]
 
@@ -33,7 +35,7 @@ class StudyStart:
     corpus: Corpus
     targets: Targets
     folds: Sequence[Fold]
-    protocol: Protocol
+    protocol: "Protocol"
     trials_to_run: int
     largest_trial_bytes: int
     """Upper bound of what the models of one trial take on disk."""
@@ -56,14 +58,14 @@ class FoldOutcome:
     """One trained fold."""
 
     fold: Fold
-    fitted: FittedNetwork
+    fitted: "FittedNetwork"
     truth: np.ndarray
     """Targets of the validation utterances, shape (V, ...)."""
     predicted: np.ndarray
     """Predictions of the kept network for them, shape (V, ...)."""
 
     @classmethod
-    def of(cls, fold: Fold, fitted: FittedNetwork, prepared: Prepared) -> "FoldOutcome":
+    def of(cls, fold: Fold, fitted: "FittedNetwork", prepared: "Prepared") -> "FoldOutcome":
         """A fold of a study with its trained network."""
         return cls(
             fold=fold,
@@ -73,7 +75,7 @@ class FoldOutcome:
         )
 
     @property
-    def kept(self) -> EpochReport:
+    def kept(self) -> "EpochReport":
         """The report of the epoch whose weights were kept."""
         return self.fitted.history[self.fitted.epoch - 1]
 
@@ -84,11 +86,11 @@ class TrialOutcome:
 
     number: int
     state: TrialState
-    config: AnyTrial
+    config: "AnyTrial"
     sampled: Mapping[str, Value]
     folds: Sequence[FoldOutcome]
     """All folds of a complete trial, the finished ones of another."""
-    scores: Scores | None
+    scores: "Scores | None"
     """On the validation utterances of the finished folds; None where there are none."""
     seconds: float
     reason: str = ""
@@ -117,11 +119,11 @@ class StudySummary:
     """By the user, or by an error."""
     failures: Sequence[str]
     """Why its last trials failed, where so many in a row have failed that it was ended (`study.max_failures`)."""
-    gain: SearchGain | None
+    gain: "SearchGain | None"
     """The best configurations on fresh seeds; None where the study has no such trials."""
-    front: Front | None = None
+    front: "Front | None" = None
     """The Pareto front; None with a single objective, and where no searched trial is complete."""
-    converged: Convergence | None = None
+    converged: "Convergence | None" = None
     """The reason of a search's early end; None where there was none."""
     running: int = 0
     """Trials that other processes are running: the last of them ends the study."""
@@ -139,10 +141,10 @@ class StudyObserver:
     def extraction_progressed(self, done: int, total: int) -> None:
         """Called while features are extracted."""
 
-    def trial_started(self, number: int, config: AnyTrial, sampled: Mapping[str, Value]) -> None:
+    def trial_started(self, number: int, config: "AnyTrial", sampled: Mapping[str, Value]) -> None:
         """Called before a trial's first fold."""
 
-    def epoch_finished(self, trial: int, fold: int, report: EpochReport) -> None:
+    def epoch_finished(self, trial: int, fold: int, report: "EpochReport") -> None:
         """Called after every epoch, with the numbers of its trial and fold."""
 
     def fold_finished(self, trial: int, fold: FoldOutcome, *, stored: bool) -> None:

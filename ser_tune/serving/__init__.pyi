@@ -1,5 +1,6 @@
 """A registered model behind HTTP, in the form of MLflow's scoring server."""
 
-from .server import GRACE_S, Limits, Server
+from .limits import GRACE_S, Limits
+from .server import Server
 
 __all__ = ["GRACE_S", "Limits", "Server"]

@@ -9,41 +9,28 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import mlflow
 import uvicorn
 from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel, scoring_server
-from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import StorageError
 from ..prediction import ALLOW_PATHS, MAX_SECONDS, SERVING
 from ..tracking import load_files
 from .connections import MOST_CONNECTIONS, Connection
 from .guard import Guard
+from .limits import GRACE_S, Limits
 from .openapi import description_of
 from .request_body import RequestError, parse_request
 
-__all__ = ["GRACE_S", "Limits", "Server", "listening_socket"]
+__all__ = ["Server", "listening_socket"]
 
-GRACE_S = 60
-"""Seconds that requests under way have when the server ends."""
 OTHER_FILES = 256
 """Open files of the process beside its connections."""
 LONGEST_SENTENCE = 500
 """Characters of an error's message."""
-
-
-class Limits(BaseModel):
-    """The most that a request may hold."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    max_seconds: Annotated[float, Field(gt=0)] = 300.0
-    """Seconds of sound in one request."""
-    max_mb: Annotated[float, Field(gt=0)] = 32.0
-    """Megabytes of one request."""
 
 
 class Server:

@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from mlflow.entities import Run
@@ -14,10 +15,12 @@ from ..corpora import Annotation, Corpus, Utterance
 from ..errors import RegistryError
 from ..metrics import Metric
 from ..resampling import sums_of
-from ..search import HeldOut
 from ..tasks import Task
 from .runs import task_of
 from .workspace import Workspace
+
+if TYPE_CHECKING:
+    from ..search import HeldOut
 
 __all__ = ["Predictions", "predictions_file", "read_predictions", "write_predictions"]
 
@@ -69,7 +72,7 @@ def predictions_file(side: str) -> str:
     return f"{side}_predictions.csv"
 
 
-def write_predictions(path: Path, held_out: HeldOut, corpus: Corpus, task: Task, names: tuple[str, ...]) -> None:
+def write_predictions(path: Path, held_out: "HeldOut", corpus: Corpus, task: Task, names: tuple[str, ...]) -> None:
     """Write a table with a row for each held-out utterance: speaker, fold, truth, prediction, value of every output.
 
     Args:

@@ -17,7 +17,6 @@ from ..corpora import Corpus
 from ..drawing import draw_to, lettering_for
 from ..metrics import METRICS, confusions
 from ..resampling import Scores
-from ..search import FoldOutcome, HeldOut
 from ..tasks import Task
 from .prediction_tables import predictions_file, read_predictions, write_predictions
 from .runs import objective_of, score_of, task_of
@@ -25,6 +24,8 @@ from .workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from ..search import FoldOutcome, HeldOut
 
 __all__ = [
     "FOREIGN",
@@ -115,7 +116,7 @@ def metric_names(labels: Sequence[str]) -> dict[str, str]:
     return {label: named(label, name) for label, name in plain.items()}
 
 
-def curves(folds: Sequence[FoldOutcome]) -> Iterator[Metric]:
+def curves(folds: "Sequence[FoldOutcome]") -> Iterator[Metric]:
     """Every fold's figures after every epoch; the step is the epoch."""
     now = int(time.time() * 1000)
     for outcome in folds:
@@ -126,8 +127,10 @@ def curves(folds: Sequence[FoldOutcome]) -> Iterator[Metric]:
         yield Metric(f"{prefix}/kept_epoch", outcome.fitted.epoch, now, 0)
 
 
-def held_out_of(folds: Sequence[FoldOutcome], corpus: Corpus, scores: Scores) -> HeldOut:
+def held_out_of(folds: "Sequence[FoldOutcome]", corpus: Corpus, scores: Scores) -> "HeldOut":
     """The validation predictions of a trial's folds."""
+    from ..search import HeldOut
+
     held_out = np.concatenate([outcome.fold.validation for outcome in folds])
     return HeldOut(
         scores=scores,
@@ -140,7 +143,7 @@ def held_out_of(folds: Sequence[FoldOutcome], corpus: Corpus, scores: Scores) ->
 
 
 def write_held_out(
-    folder: Path, side: str, held_out: HeldOut, corpus: Corpus, task: Task, names: tuple[str, ...]
+    folder: Path, side: str, held_out: "HeldOut", corpus: Corpus, task: Task, names: tuple[str, ...]
 ) -> None:
     """Write the predictions of a promoted side, and where they are classes the picture of their confusion matrix.
 

@@ -3,14 +3,17 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..metrics import Metric
 from ..protocol import Prepared
 from ..resampling import Interval, describe_score, interval_of, score
-from ..search import HeldOut
 from .run_metrics import metric_names, score_metrics
+
+if TYPE_CHECKING:
+    from ..search import HeldOut
 
 __all__ = ["ScoredSet", "scored_sets", "set_metrics"]
 
@@ -47,7 +50,7 @@ class ScoredSet:
         return interval_of(self.scores, metric)
 
 
-def set_metrics(held_out: HeldOut, prepared: Prepared) -> dict[str, float]:
+def set_metrics(held_out: "HeldOut", prepared: Prepared) -> dict[str, float]:
     """Score each test set of a study's official split; none of other folds.
 
     Args:

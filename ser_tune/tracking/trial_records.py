@@ -15,7 +15,6 @@ from ..config import flatten
 from ..features import FEATURE_FORMAT
 from ..prediction import Predictor
 from ..search import StudyStart, StudySummary, TrialOutcome
-from ..training import recipe_of
 from .outbox import MetricRow, StudyRecord, TrialRecord
 from .package import save_predictor
 from .prediction_tables import predictions_file, write_predictions
@@ -161,6 +160,8 @@ def write_artifacts(folder: Path, start: StudyStart, outcome: TrialOutcome) -> N
 
 def write_model(folder: Path, start: StudyStart, outcome: TrialOutcome) -> None:
     """Write the networks of a complete trial as an MLflow model, into a new folder."""
+    from ..training import recipe_of
+
     truth, predicted = (
         np.concatenate([getattr(fold, part) for fold in outcome.folds]) for part in ("truth", "predicted")
     )

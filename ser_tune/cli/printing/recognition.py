@@ -188,6 +188,7 @@ def print_changes(call: "Call[Generator[Change, None, None]]", *, as_json: bool)
 
 def _load(model: str, project: "Project", files: str) -> "LoadedModel":
     """Load a model, and note where it takes recordings for those of one speaker."""
+    registry.refuse_unknown_model(model, project)
     loaded = registry.load_model(model, tracking_uri=project.tracking_uri)
     if loaded.recipe.normalisation.scope == "speaker":
         notes.print(f"normalisation by speaker (transductive): {files} taken for recordings of one speaker")
