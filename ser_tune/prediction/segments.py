@@ -248,6 +248,8 @@ class MeanReader(SegmentReader):
         batch_norm: Literal["train", "speaker"] = "train",
     ) -> None:
         """Plan the utterances; settings must leave them whole."""
+        import torch
+
         sums = [replace(part, frames=torch.from_numpy(part.moments.total).to(part.frames.device)) for part in features]
         super().__init__(
             sums,
@@ -268,7 +270,7 @@ class MeanReader(SegmentReader):
     def _numbers(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros((len(which), 1), dtype=np.int64), np.ones((len(which), 1), dtype=bool)
 
-    def _read(self, part: np.ndarray, rows: np.ndarray) -> Tensor:
+    def _read(self, part: np.ndarray, rows: np.ndarray) -> "Tensor":
         counts = self._counts[part[:, None], rows]
         return super()._read(part, rows).div_(self._sent(counts)[:, :, None, None])
 
