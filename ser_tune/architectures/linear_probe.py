@@ -122,7 +122,10 @@ def _problem(network: "LinearProbe", examples: Examples, aims: "Supervision", pe
         layers = features()
         shares = weighted_layers(layers, aims, penalty)
         network.layer_weights.copy_(torch.from_numpy(shares))
-        return Problem.of(space_of(np.tensordot(layers.astype(np.float64), shares, axes=(1, 0))), aims, penalty)
+        mixed = np.zeros((len(layers), layers.shape[2]))
+        for number, share in enumerate(shares):  # layer by layer, not all in float64 at once
+            mixed += share * layers[:, number].astype(np.float64)
+        return Problem.of(space_of(mixed), aims, penalty)
     shared = examples.shared if examples.source else Shared(math.inf)
     key = (examples.source, tuple(network.channels))
     space = shared.get((key, "space"), lambda: space_of(features().reshape(len(examples), -1)))
