@@ -5,22 +5,22 @@ that those of features do, and of features a solver needs the products of exampl
 """
 
 import math
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from .linear_targets import Supervision
-from .shared import Shared
+from .shared import ResultT, Shared
 
 __all__ = ["ByExamples", "ByFeatures", "Problem", "Space", "space_of"]
 
 LEAST = 1e-10
 """The least penalty, relative to the mean of the diagonal of the smaller matrix of products, which equal examples and
 features that are sums of others make singular."""
-AT_ONCE = 64
-"""Examples that are changed to float64 at once: few enough for a processor's cache."""
+AT_ONCE = 128
+"""Features that are changed to float64 at once: few enough for a processor's cache."""
 
 
 class Space(Protocol):
@@ -145,11 +145,13 @@ class ByExamples:
 
     def of_features(self, weights: np.ndarray) -> np.ndarray:
         """As `Space`."""
-        total = np.zeros((len(weights), self.features.shape[1]))
-        for start in range(0, len(self.features), AT_ONCE):
-            some = slice(start, start + AT_ONCE)
-            total += weights[:, some] @ self.features[some].astype(np.float64, copy=False)
-        return np.column_stack([total, weights.sum(axis=1)])
+        bands = self.features.shape[1]
+        result = np.empty((len(weights), bands + 1))
+        for start in range(0, bands, AT_ONCE):
+            some = slice(start, min(start + AT_ONCE, bands))
+            result[:, some] = weights @ self.features[:, some].astype(np.float64, copy=False)
+        result[:, -1] = weights.sum(axis=1)
+        return result
 
 
 def space_of(features: np.ndarray) -> ByFeatures | ByExamples:
@@ -173,6 +175,8 @@ class Problem:
     """Results that do not depend on penalty and objective."""
     key: Hashable
     """All that the space depends on."""
+    own: Shared
+    """The same results while the problem is solved, also where they are too large to be shared."""
 
     @classmethod
     def of(
@@ -193,6 +197,10 @@ class Problem:
             shared: Keeps results for other problems of the same space; None keeps them for this problem alone.
             key: All that the space depends on.
         """
-        if shared is None:
-            shared = Shared(math.inf)
-        return cls(space, supervision, max(penalty, space.least_penalty), shared, key)
+        own = Shared(math.inf)
+        return cls(space, supervision, max(penalty, space.least_penalty), shared or own, key, own)
+
+    def kept(self, kind: Hashable, make: Callable[[], ResultT]) -> ResultT:
+        """A result of the space, by its kind and all that it depends on besides: made if no problem has it."""
+        key = (self.key, kind)
+        return self.own.get(key, make if self.shared is self.own else lambda: self.shared.get(key, make))

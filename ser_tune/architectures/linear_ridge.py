@@ -64,10 +64,10 @@ def spectrum(problem: Problem) -> Spectrum:
         else:
             weighted = roots * space.rows
             products = weighted.T @ weighted
-        values, vectors = eigh(products, overwrite_a=True, check_finite=False)
+        values, vectors = eigh(products, driver="evd", overwrite_a=True, check_finite=False)
         return Spectrum(np.maximum(values, 0.0), vectors)
 
-    return problem.shared.get((problem.key, "spectrum", roots.tobytes()), make)
+    return problem.kept(("spectrum", roots.tobytes()), make)
 
 
 def _solution(problem: Problem) -> np.ndarray:
@@ -123,6 +123,4 @@ def _products(problem: Problem, groups: Sequence[np.ndarray]) -> np.ndarray:
     def make() -> np.ndarray:
         return np.stack([(own := roots[out] * space.rows[out]).T @ own for out in groups])
 
-    key = (problem.key, "products", roots.tobytes(), *(out.tobytes() for out in groups))
-    products: np.ndarray = problem.shared.get(key, make)
-    return products
+    return problem.kept(("products", roots.tobytes(), *(out.tobytes() for out in groups)), make)

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, Protocol, TypeVar
 
-__all__ = ["Shared"]
+__all__ = ["ResultT", "Shared"]
 
 
 class Sized(Protocol):

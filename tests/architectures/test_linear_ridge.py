@@ -1,5 +1,7 @@
 """Ridge by eigenvectors: counts of decompositions, left-out groups of every size, and results that trials share."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,7 +21,7 @@ def decomposed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     eigh = linear_ridge.eigh
 
-    def counted(matrix: np.ndarray, **options: bool) -> tuple[np.ndarray, np.ndarray]:
+    def counted(matrix: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarray]:
         sizes.append(len(matrix))
         return eigh(matrix, **options)
 
@@ -89,6 +91,12 @@ def test_the_largest_system_grows_with_the_smaller_of_rank_and_part(monkeypatch:
         left_out_ridge(problem, np.split(np.arange(examples), 5))
         assert max(sizes) == largest
         sizes.clear()
+
+
+def test_a_decomposition_that_is_too_large_to_be_shared_is_not_made_twice(decomposed: list[int]) -> None:
+    problem = Problem.of(space_of(np.ones((30, 40))), _aims(30), 1.0, shared=Shared(0), key="fold 0")
+    left_out(problem, solved(problem), np.arange(30) % 5)
+    assert decomposed == [30]
 
 
 def test_other_weights_of_examples_have_a_decomposition_of_their_own(decomposed: list[int]) -> None:

@@ -22,7 +22,7 @@ from .ways import own_process
 
 NAMES = (
     *("training", "extraction", "starting", "overhead", "pruning", "memory", "selection", "encoder", "probe", "search"),
-    *("killing", "outage", "workers", "corrected", "likeness"),
+    *("solvers", "killing", "outage", "workers", "corrected", "likeness"),
 )
 NAMED = ("gpu", "network", "scale", "waiting")
 """Run only where named: they take 10, 20, 60 and 10 minutes. `gpu` is for a machine that has one; `network` needs

@@ -46,9 +46,11 @@ def _sides(speakers: np.ndarray, fold: int) -> tuple[np.ndarray, np.ndarray]:
 def _product(penalties: list[float], folds: int) -> Work:
     import torch
 
+    from ser_tune.architectures import Shared
     from ser_tune.features import FeatureStore
     from ser_tune.prediction import UtteranceFeatures
     from ser_tune.training import TrainingData, fit
+    from ser_tune.training.job import SHARED
     from tests.goals import GOAL, classes
 
     features, labels, speakers = _corpus()
@@ -61,7 +63,9 @@ def _product(penalties: list[float], folds: int) -> Work:
     def work() -> None:
         own = UtteranceFeatures.of(store, torch.device("cpu"))
         # Another source each turn: nothing is left from the turn before
-        data = TrainingData(own, classes(labels, "abcdefg"), speakers, source=f"turn {next(turns)}")
+        data = TrainingData(
+            own, classes(labels, "abcdefg"), speakers, source=f"turn {next(turns)}", shared=Shared(SHARED)
+        )
         for penalty in penalties:
             trial = study.trial({"model.penalty": penalty})
             for fold in range(folds):
