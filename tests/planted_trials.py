@@ -17,7 +17,7 @@ TRIAL, MODEL = "ser_tune.trial", "ser_tune.model_id"
 
 
 def plant_trials(project: Project, study: str, number: int, *, trials: int) -> None:
-    """Copy a complete trial until its study has so many trials; the copies have no model of their own.
+    """Copy a complete trial until its study has so many trials; the copies have neither models nor test scores.
 
     Args:
         project: Its databases are SQLite files.
@@ -104,9 +104,10 @@ def _plant_in_mlflow(database: sqlite3.Connection, study: str, number: int, plan
             copied(database, old, new)
         database.execute("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", (place, new))
         database.execute("UPDATE tags SET value = ? WHERE run_uuid = ? AND key = ?", (str(made), new, TRIAL))
-        database.execute("DELETE FROM tags WHERE run_uuid = ? AND key = ?", (new, MODEL))
+        database.execute("DELETE FROM tags WHERE run_uuid = ? AND key IN (?, 'ser_tune.test')", (new, MODEL))
         less = GAP * (made - planted.start + 1)
         for table in ("latest_metrics", "metrics"):
             lower = f"UPDATE {table} SET value = value - ? WHERE run_uuid = ? AND key LIKE 'validation%'"
             database.execute(lower, (less, new))
+            database.execute(f"DELETE FROM {table} WHERE run_uuid = ? AND key LIKE 'test%'", (new,))
         shutil.copytree(Path(location), Path(place))

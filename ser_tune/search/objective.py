@@ -152,7 +152,8 @@ def judge_of(
     Raises:
         UnknownNameError: There is no such pruner.
     """
-    if confirms(trial) is not None or any(objective.of_recipe is None for objective in further):
+    unknown = any(objective.of_recipe is None for objective in further)
+    if confirms(trial) is not None or unknown or settings.pruner == "none":  # and other trials need not be read
         return Unpruned(folds)
     searched = searched_trials(trial.study.get_trials(deepcopy=False))
     if further:

@@ -299,3 +299,11 @@ def test_the_best_trials_are_the_rivals_whenever_they_came() -> None:
         race = race_of(_settings(), order, FOLDS, UAR)
         assert race is not None
         assert any(race.fold_ended(fold, _curves(0.32, seed=8)[fold, -1]) for fold in race.order[:3])
+
+
+def test_a_search_without_a_pruner_reads_no_other_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = optuna.create_study()
+    trial = study.ask()
+    monkeypatch.setattr(optuna.Study, "get_trials", lambda *_, **__: pytest.fail("other trials are read"))
+    judge = judge_of(trial, SearchSettings(pruner="none"), folds=3, metric=METRICS.get("uar"))
+    assert list(judge.order) == [0, 1, 2]
