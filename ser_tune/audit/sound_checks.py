@@ -19,7 +19,7 @@ from ..likeness import audio_fingerprint, near_identical
 from .finding import Finding, shortened
 from .split import SIDE_PAIRS, WORDS, Split
 
-__all__ = ["check_sound"]
+__all__ = ["check_sound", "pairs_of"]
 
 ALL_PAIRS = 100
 """Largest number of recordings of one sound of which every two are compared."""
@@ -88,7 +88,7 @@ def _identical(split: Split, sounds: Sequence[DecodedSound]) -> list[Finding]:
     same = defaultdict(list)
     for sound in sounds:
         same[sound.digest].append(sound.recording)
-    pairs = [pair for numbers in same.values() for pair in _pairs(numbers)]
+    pairs = [pair for numbers in same.values() for pair in pairs_of(numbers)]
     findings = [_on_two_sides(split, "sound", "identical", pairs, len(sounds))]
     labels = [(utterance.speaker, utterance.emotion) for utterance in split.first_utterances]
     described = [f"{utterance.id} ({utterance.speaker}, {utterance.emotion})" for utterance in split.first_utterances]
@@ -100,7 +100,7 @@ def _identical(split: Split, sounds: Sequence[DecodedSound]) -> list[Finding]:
     return findings
 
 
-def _pairs(numbers: Sequence[int]) -> Iterable[tuple[int, int]]:
+def pairs_of(numbers: Sequence[int]) -> Iterable[tuple[int, int]]:
     """All pairs of recordings of one sound; of many recordings, each and the next, which connects all of them."""
     return combinations(numbers, 2) if len(numbers) <= ALL_PAIRS else pairwise(numbers)
 

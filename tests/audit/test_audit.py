@@ -12,6 +12,8 @@ import soundfile
 import soxr
 from sklearn.metrics import f1_score
 
+from ser_tune.audit.sound_checks import pairs_of
+
 Call = Callable[..., Any]
 Plant = Callable[..., None]
 EMODB = Path(__file__).parents[3] / "shared" / "corpora" / "emodb"
@@ -307,3 +309,8 @@ def test_python_callers_have_the_same(plot: Any) -> None:
     assert not found.ok
     (leak,) = [finding for finding in found.findings if not finding.clean]
     assert (leak.check, leak.status, leak.details) == ("speakers", "leak", ("training and test: ada",))
+
+
+def test_many_identical_recordings_make_as_many_pairs_as_connect_them() -> None:
+    assert len(list(pairs_of(range(100)))) == 100 * 99 / 2
+    assert list(pairs_of(range(10_000))) == [(number, number + 1) for number in range(9_999)]

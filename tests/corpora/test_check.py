@@ -164,3 +164,11 @@ def test_progress_counts_recordings_and_an_interruption_ends_it(check: Check, tm
 def test_a_corpus_that_cannot_be_listed_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="'nowhere' is not a folder"):
         check_corpus(CORPORA.get("emodb"), Path("nowhere"), tmp_path)
+
+
+def test_of_many_identical_recordings_a_few_are_named(check: Check) -> None:
+    found = check(*((f"copy{number:02d}.wav", "ada", "anger", SPOKEN) for number in range(30)))
+    (problem,) = (problem for problem in found.problems if problem.kind == "duplicate")
+    assert problem.message.startswith("the same sound 31 times: adaanger.wav (speaker ada, anger), copy00.wav")
+    assert problem.message.endswith(" and 11 more")
+    assert len(problem.utterances) == 31
