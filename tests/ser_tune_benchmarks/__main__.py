@@ -21,12 +21,12 @@ from .rows import Options, Row, measured
 from .ways import own_process
 
 NAMES = (
-    *("training", "extraction", "starting", "overhead", "pruning", "memory", "selection", "encoder", "probe", "search"),
-    *("solvers", "killing", "outage", "workers", "corrected", "likeness"),
+    *("training", "extraction", "starting", "overhead", "pruning", "memory", "selection", "encoder", "probe", "study"),
+    *("solvers", "search", "killing", "outage", "workers", "corrected", "likeness"),
 )
-NAMED = ("gpu", "network", "scale", "waiting")
-"""Run only where named: they take 10, 20, 60 and 10 minutes. `gpu` is for a machine that has one; `network` needs
-root."""
+NAMED = ("gpu", "nested", "network", "scale", "waiting")
+"""Run only where named: they take 10, 6, 20, 60 and 10 minutes. `gpu` without a GPU only shows that it runs; `network`
+needs root."""
 
 
 def main(
@@ -35,7 +35,9 @@ def main(
         typer.Argument(help=f"Which: {', '.join(NAMES)} (all of these unless said), {', '.join(NAMED)}."),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="EmoDB's folder; the demo corpus unless said.")] = None,
-    checkpoint: Annotated[Path | None, typer.Option(help="Whisper base's folder, for `encoder`.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Whisper base's folder, for `encoder`, `study`, `nested` and `gpu`.")
+    ] = None,
     out: Annotated[Path, typer.Option("--json", help="Where to write the numbers.")] = Path("benchmarks.json"),
     turns: Annotated[int, typer.Option(min=1, help="Turns of ways that are compared.")] = 5,
     quick: Annotated[bool, typer.Option(help="Only show that benchmarks run; the numbers mean nothing.")] = False,

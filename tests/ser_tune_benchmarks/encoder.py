@@ -1,34 +1,27 @@
-"""A pretrained encoder: its features beside a plain program's, a study from cold, a champion's answer."""
+"""Features of a pretrained encoder beside a plain program's."""
 
-import os
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from ser_tune.audio import read_speech
 from ser_tune.features import FEATURE_SETS, corpus_features
 from ser_tune.protocol import load_corpus
-from ser_tune.registry import load_model
 
 from .rows import Options, Row, definition, project
-from .ways import own_process, run_command
+from .ways import own_process
 
 __all__ = ["measure"]
 
 PLAIN_UTTERANCES = 30
 """The plain program takes a second for each, whatever its length: the whole corpus is told from so many."""
-COMMAND = "from ser_tune.cli import main; main()"
 
 
 def measure(options: Options) -> list[Row]:
-    """Extraction, a study of `linear_probe` from cold and again, and one utterance by its champion."""
-    if options.checkpoint is None:
-        return []
-    return [_extraction(options), *_study(options)]
+    """Extraction of a corpus, cold."""
+    return [] if options.checkpoint is None else [_extraction(options)]
 
 
 def _settings(options: Options) -> dict[str, object]:
@@ -72,29 +65,3 @@ def _plain_seconds(paths: list[Path], checkpoint: Path) -> float:
         real = states[:, : len(speech) // 320]
         torch.cat([real.mean(dim=1), real.std(dim=1)], dim=1).numpy()
     return time.perf_counter() - started
-
-
-def _study(options: Options) -> list[Row]:
-    """From the command line, a project of its own: all cold, then another study on features that are there."""
-    root = options.scratch / "study"
-    root.mkdir()
-    corpus = ["--corpus", "demo"] if options.data is None else ["--corpus", "emodb", "--data", str(options.data)]
-    trials = "2" if options.quick else "50"
-    command = [sys.executable, "-c", COMMAND, "study", "--model", "linear_probe", *corpus, "--trials", trials]
-    command += ["--set", f"features.checkpoint={options.checkpoint}"]
-    command += ["--workers", str(torch.cuda.device_count() or os.cpu_count() or 1)]
-    rows = []
-    for name, goal in (("cold", 360.0), ("without extraction", 90.0)):
-        started = time.perf_counter()
-        run_command([*command, "--name", name.replace(" ", "-")], root)
-        rows.append(Row(f"study to a champion, 50 trials, {name}", time.perf_counter() - started, "s", below=goal))
-    tracking = f"sqlite:///{root}/mlruns/mlflow.db"
-    model = load_model(f"ser-{corpus[1]}-linear_probe", tracking_uri=tracking)
-    speech = 0.1 * np.random.default_rng(0).standard_normal(48_000)
-    model.predict([speech], sample_rate_hz=16_000)  # opens the encoder
-    answering = []
-    for _ in range(10):
-        started = time.perf_counter()
-        model.predict([speech], sample_rate_hz=16_000)
-        answering.append(time.perf_counter() - started)
-    return [*rows, Row("one utterance of 3 s, ten classifiers", 1000 * min(answering), "ms", below=150.0)]
