@@ -37,6 +37,7 @@ LEFT_OUT = (
     LeftOut("*/file/MLmodel/model_size_bytes", "size of the code"),
     LeftOut("*/file/MLmodel/flavors/python_function/model_code_path", "folder of the code"),
     LeftOut("*/file/MLmodel/flavors/python_function/artifacts/predictor/uri", "a temporary folder"),
+    LeftOut("run/*/file/validation_confusion.png", "a picture, which is drawn for promoted trials alone"),
     LeftOut("printed/*/seconds", "times"),
     LeftOut("*/tag/ser_tune.files/artifacts/predictor/encoders.json", "digest of a file with the project's folder"),
     LeftOut("*/tag/ser_tune.files/MLmodel", "digest of a file with times and random identifiers"),
