@@ -7,6 +7,7 @@ holds all that their features do. It lies in a file that has no name, and is map
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -30,11 +31,13 @@ class Compact:
     """The lower Cholesky factor of examples' Gram matrix, shape (N, N), float64, mapped into memory."""
 
     lower: np.ndarray
+    narrow: np.ndarray
+    """The same in float32, row after row."""
 
     @property
     def nbytes(self) -> int:
-        """An eighth of the file's bytes: it takes memory only while there is room, and several folds are kept."""
-        return self.lower.nbytes // 8
+        """An eighth of the files' bytes: they take memory only while there is room, and several folds are kept."""
+        return (self.lower.nbytes + self.narrow.nbytes) // 8
 
     @classmethod
     def of(cls, layers: Iterator[np.ndarray], count: int) -> "Compact":
@@ -42,8 +45,7 @@ class Compact:
         gram = np.zeros((count, count), dtype=np.float32, order="F")
         for features in layers:
             gram = ssyrk(1.0, features.T, beta=1.0, c=gram, trans=1, lower=1, overwrite_c=1)
-        with tempfile.TemporaryFile() as file:
-            lower = np.memmap(file, np.float64, "w+", shape=(count, count), order="F")
+        lower, narrow = _mapped(np.float64, count, "F"), _mapped(np.float32, count, "C")
         mean, jitter = float(gram.diagonal().mean()), JITTER
         while True:
             for start in range(0, count, ROWS):
@@ -51,8 +53,11 @@ class Compact:
             lower[np.diag_indices(count)] += jitter * mean
             factor, failed = dpotrf(lower, lower=1, clean=1, overwrite_a=1)
             if not failed:
-                return cls(factor)
+                break
             jitter *= 10
+        for start in range(0, count, ROWS):
+            narrow[start : start + ROWS] = factor[start : start + ROWS]
+        return cls(factor, narrow)
 
     @property
     def stream(self) -> Stream:
@@ -62,7 +67,7 @@ class Compact:
     def _blocks(self) -> Iterator[tuple[slice, torch.Tensor]]:
         for start in range(0, len(self.lower), ROWS):
             rows = slice(start, min(start + ROWS, len(self.lower)))
-            yield rows, torch.from_numpy(self.lower[rows].astype(np.float32))
+            yield rows, torch.from_numpy(self.narrow[rows])
 
     def of_examples(self, weights: np.ndarray) -> np.ndarray:
         """Weights of examples (K, N) from weights of coordinates (K, N)."""
@@ -70,3 +75,9 @@ class Compact:
         found = torch.linalg.solve_triangular(lower.T, torch.from_numpy(np.ascontiguousarray(weights.T)), upper=True)
         of_examples: np.ndarray = found.T.numpy()
         return of_examples
+
+
+def _mapped(dtype: type, count: int, order: Literal["C", "F"]) -> np.ndarray:
+    """A matrix of zeros, shape (count, count), in a file that ends with it."""
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, dtype, "w+", shape=(count, count), order=order)

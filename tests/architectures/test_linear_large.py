@@ -124,6 +124,7 @@ def test_coordinates_have_the_products_of_features_though_examples_are_equal() -
     features[25:] = features[:25]
     compact = Compact.of(iter([features[:, :120], features[:, 120:]]), 50)
     np.testing.assert_allclose(compact.lower @ compact.lower.T, features @ features.T, atol=0.05)
+    np.testing.assert_array_equal(compact.narrow, compact.lower.astype(np.float32))
     rows = [(each, part.shape) for each, part in compact.stream.blocks()]
     assert rows == [(slice(0, 50), (50, 50))]
 
