@@ -14,7 +14,8 @@ __all__ = ["mixing", "weighted_layers"]
 
 LAYER_ITERATIONS, LAYER_PROGRESS = 60, 1e-4
 """L-BFGS for shares of layers: iterations at most, and the relative progress of a step below which it ends. Shares need
-no digits beyond the second."""
+no digits beyond the second, of which rounding leaves less: with EmoDB and ridge, sums in float32 and in float64 end
+0.02 apart after these iterations."""
 
 
 def weighted_layers(features: np.ndarray, supervision: Supervision, penalty: float) -> np.ndarray:
