@@ -2,12 +2,15 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ser_tune.cli import app as application
 
 NEVER = ("librosa", "matplotlib", "numba", "optuna", "pooch", "scipy.signal", "sklearn", "torchvision", "transformers")
 """Neither command needs them."""
@@ -44,7 +47,113 @@ def test_predict_imports_torch_and_mlflow_and_one_copy_of_the_networks(finished:
     assert not imported.intersection({"ser_tune.architectures", "ser_tune.features", "ser_tune.prediction"})
 
 
+STORE = {"alembic", "fastapi", "mlflow", "pandas", "pyarrow", "requests", "scipy", "sqlalchemy"}
+"""MLflow, and what it imports."""
+STUDIES = {"alembic", "optuna", "sqlalchemy"}
+"""Optuna, and what it imports."""
+TABLE: dict[str, set[str]] = {
+    "models": set(),
+    "options": set(),
+    "corpus list": set(),
+    "corpus check emodb --data gone": set(),
+    "corpus check manifest --data {csv}": {"scipy"},
+    "corpus download nosuch": set(),
+    "audit {csv}": set(),
+    "status": STUDIES,
+    "sync": STORE | STUDIES,
+    "leaderboard": STORE | STUDIES,
+    "compare nosuch other": STORE | STUDIES,
+    "report nosuch": STORE | STUDIES,
+    "replay nosuch": STORE | STUDIES,
+    "combine nosuch other": STORE | STUDIES | {"torch"},
+    "evaluate nosuch --corpus demo": STORE | STUDIES,
+    "matrix --models nosuch --corpora demo": STORE | STUDIES,
+    "study --model nosuch": set(),
+    "study --model light_cnn --corpus nosuch": set(),
+    "study --model linear_probe --task nosuch": set(),
+    "study --model light_cnn --features nosuch": set(),
+    "study --model light_cnn --set loss.name=nosuch": set(),
+    "study --model light_cnn --set study.objectives=[nosuch]": set(),
+    "study --model light_cnn --set nosuch=1": set(),
+    "study --model light_cnn --set training.epochs=none": set(),
+    "study --model light_cnn --set study.sampler=nosuch": STUDIES,
+    "study gone.yaml": set(),
+    "train --model nosuch": set(),
+    "find-lr --model nosuch": set(),
+    "ablate nosuch.yaml --change training.epochs=1": set(),
+    "reproduce nosuch": set(),
+    "extract out.npz --features nosuch": set(),
+    "worker nosuch": STUDIES,
+    "promote nosuch": STUDIES,
+    "confirm nosuch": STORE | STUDIES,
+    "predict nosuch a.wav": set(),
+    "submission nosuch --corpus demo": STORE | STUDIES,
+    "listen nosuch": STORE | {"torch"},
+    "serve nosuch": set(),
+    "export nosuch --format onnx": set(),
+    "ui --port {taken}": set(),
+}
+"""Commands that answer or refuse at once, to the packages that they may import until then."""
+UNBOUND = {"dashboard", "doctor"}
+"""They start a server of Optuna's, and try what is installed."""
+HEAVY = (
+    *("alembic", "fastapi", "librosa", "matplotlib", "mlflow", "numba", "onnx", "optuna", "optuna_dashboard", "pandas"),
+    *("pyarrow", "ray", "requests", "scipy", "sklearn", "sqlalchemy", "torch", "torchvision", "transformers"),
+)
+FORKING = """
+import json, os, sys
+from ser_tune.cli import app, main
+
+heavy, commands, first = json.loads(sys.argv[1])
+for number, command in enumerate(commands):
+    if number == first:
+        import mlflow  # once for all commands that may import it
+    reader, writer = os.pipe()
+    if not (child := os.fork()):
+        sys.argv = ["ser-tune", *command.split()]
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+        else:
+            code = 0
+        found = [name for name in heavy if name in sys.modules]
+        os.write(writer, json.dumps([code, found]).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        sys.stdout.write(answer.read() + "\\n")
+    os.waitpid(child, 0)
+"""
+
+
+def test_every_command_is_in_the_table_of_imports() -> None:
+    names = set()
+    for commands, group in ((application.app, ""), (application.corpus, "corpus ")):
+        names |= {group + str(command.name) for command in commands.registered_commands}
+    listed = {name for name in names if any(f"{line} ".startswith(f"{name} ") for line in TABLE)}
+    assert names == listed | UNBOUND
+
+
 @pytest.mark.slow
-def test_models_imports_neither_mlflow_nor_torch(finished: Any) -> None:
-    imported = _imported(finished.root, "models")
-    assert not imported.intersection((*NEVER, "mlflow", "pandas", "sqlalchemy", "torch"))
+def test_commands_import_no_more_than_they_need_until_they_answer_or_refuse(root: Path, tmp_path: Path) -> None:
+    csv = tmp_path / "split.csv"
+    csv.write_text("path,speaker,emotion,split\na.wav,1,joy,train\nb.wav,2,anger,test\n", encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        order = sorted(TABLE, key=lambda line: "mlflow" in TABLE[line])
+        lines = {line: line.format(csv=csv, taken=taken.getsockname()[1]) for line in order}
+        first = sum("mlflow" not in TABLE[line] for line in order)
+        told = subprocess.run(
+            [sys.executable, "-c", FORKING, json.dumps([HEAVY, list(lines.values()), first])],
+            env=os.environ | {"SER_TUNE_ROOT": str(root), "OPENBLAS_NUM_THREADS": "1"},
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    answers = dict(zip(lines, map(json.loads, told.stdout.splitlines()), strict=True))
+    too_many = {line: sorted({*found} - TABLE[line]) for line, (_, found) in answers.items()}
+    assert {line: found for line, found in too_many.items() if found} == {}
+    codes = {line: code for line, (code, _) in answers.items() if "nosuch" in line or "taken" in line}
+    assert set(codes.values()) == {2}, told.stderr
