@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from math import log
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ import soundfile
 from ser_tune.config import FeatureSettings
 from ser_tune.features import FeatureSet
 
-from .rows import Options, Row
+from .rows import Options, Row, slope
 
 __all__ = ["FEATURE_SET", "PlantedSettings", "measure", "study"]
 
@@ -32,7 +31,7 @@ SHARES, QUICK = (80, 20), (2650, 1325)
 """One of so many utterances is in the smaller stand-in, and in the larger."""
 EMOTIONS = ("anger", "contempt", "disgust", "fear", "happiness", "neutral", "sadness", "surprise")
 EACH = 50
-"""Utterances of a speaker."""
+"""Utterances of a speaker, where there are enough for eight."""
 LAYERS, BANDS, FACTORS = 25, 2048, 64
 """Shape of the features, and the number of hidden factors that correlate them, as an encoder's are."""
 RATE_HZ = 16_000
@@ -81,21 +80,22 @@ FEATURE_SET = FeatureSet(
 
 def measure(options: Options) -> list[Row]:
     """Studies of five trials on two sizes of the stand-in, of a layer and of all."""
-    rows = []
+    rows, sizes = [], [WHOLE // share for share in (QUICK if options.quick else SHARES)]
     for layers in ("50%", "all"):
-        found = []
-        for share in QUICK if options.quick else SHARES:
-            folder = options.scratch / f"{share}"
-            utterances = WHOLE // share
-            found.append(study(folder, utterances, {"model.layers": layers}, trials=2 if options.quick else 5))
-        (few_s, few_gb), (many_s, many_gb) = found
-        steps = log((QUICK if options.quick else SHARES)[0] / (QUICK if options.quick else SHARES)[1])
-        what = f"study of 5 trials, layers {layers}, {utterances} utterances"
+        seconds, processor, memory = zip(
+            *(
+                study(options.scratch / f"{size}", size, {"model.layers": layers}, trials=2 if options.quick else 5)
+                for size in sizes
+            ),
+            strict=True,
+        )
+        what = f"study of 5 trials, layers {layers}, {sizes[-1]} utterances"
         rows += [
-            Row(what, many_s, "s", below=600),
-            Row(f"{what}: memory beside mapped files", many_gb, "GB", below=3 * 2**30 / 1e9),
-            Row(f"{what}: slope of time", log(many_s / few_s) / steps, "", below=1.1),
-            Row(f"{what}: slope of memory", log(many_gb / few_gb) / steps, "", below=1.1),
+            Row(what, seconds[-1], "s", below=600),
+            Row(f"{what}: processor", processor[-1], "s"),
+            Row(f"{what}: memory beside mapped files", memory[-1], "GB", below=3 * 2**30 / 1e9),
+            Row(f"{what}: slope of processor seconds", slope(sizes, processor), "", below=1.1),
+            Row(f"{what}: slope of memory", slope(sizes, memory), "", below=1.1),
         ]
     return rows
 
@@ -177,7 +177,8 @@ def _corpus(folder: Path, utterances: int) -> None:
         sound = rng.integers(-9000, 9000, size=RATE_HZ // 10, dtype=np.int16)
         sound[:2] = divmod(number, 1000)
         soundfile.write(folder / "wav" / f"{number}.wav", sound, RATE_HZ)
-        rows.append((f"wav/{number}.wav", f"s{number // EACH:05d}", EMOTIONS[number % len(EMOTIONS)]))
+        speaker = f"s{number // min(EACH, utterances // 8):05d}"
+        rows.append((f"wav/{number}.wav", speaker, EMOTIONS[number % len(EMOTIONS)]))
     with (folder / "corpus.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("path", "speaker", "emotion"), *rows])
     installed = folder / "site" / "planted-1.0.dist-info"
