@@ -227,7 +227,7 @@ def _refuse_if_full(entry: PartialEntry, lengths_s: np.ndarray, frame_s: float) 
     needed, free = entry.layout.bytes_of(int(frames), len(lacks_s)), shutil.disk_usage(entry.folder).free
     if needed > free:
         raise StorageError(
-            f"the features of {len(lacks_s)} utterances, {lacks_s.sum() / 3600:.1f} h of speech, take about "
+            f"the features of {len(lacks_s)} more utterances, {lacks_s.sum() / 3600:.1f} h of speech, take about "
             f"{needed / 1e9:.1f} GB; '{entry.folder.parent}' has {free / 1e9:.1f} GB free; set SER_TUNE_CACHE to a "
             "folder with room, or choose smaller features"
         )
