@@ -16,8 +16,8 @@ from .shared import Shared
 if TYPE_CHECKING:
     from torch import nn
 
-    from .linear_problem import Problem
-    from .linear_targets import Supervision
+    from .linear.problem import Problem
+    from .linear.targets import Supervision
     from .networks.linear_probe import LinearProbe
 
 __all__ = ["ARCHITECTURE", "OBJECTIVES", "LinearProbeSettings"]
@@ -79,16 +79,16 @@ def solve(network: "LinearProbe", settings: LinearProbeSettings, examples: Examp
     # Imported here: threadpoolctl sets an environment variable, and SciPy's solvers take half a second
     from threadpoolctl import threadpool_limits
 
-    from .linear_calibration import Calibration, calibrated
-    from .linear_solvers import groups_of, left_out, solved
-    from .linear_targets import supervision
+    from .linear.calibration import Calibration, calibrated
+    from .linear.solvers import groups_of, left_out, solved
+    from .linear.targets import supervision
 
     values, speakers = _in_units_of(network, examples), examples.speakers.cpu().numpy()
     aims = supervision(examples.kind, values, network.classifier.out_features, settings.objective)
     penalty, calibrates = settings.penalty * network.classifier.in_features, settings.objective != "unscaled_ridge"
     scores = None
     if examples.nbytes > BLOCK:
-        from .linear_large import fit_large
+        from .linear.large import fit_large
 
         with threadpool_limits(torch.get_num_threads(), user_api="blas"):
             groups = groups_of(speakers) if calibrates else None
@@ -109,8 +109,8 @@ def _problem(network: "LinearProbe", examples: Examples, aims: "Supervision", pe
     """The problem of the features that a probe reads; shares of layers are learned first, and filled in."""
     import torch
 
-    from .linear_layers import weighted_layers
-    from .linear_problem import Problem, space_of
+    from .linear.layers import weighted_layers
+    from .linear.problem import Problem, space_of
 
     def features() -> np.ndarray:
         """Features (N, chosen, F), float32."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import expit, softmax
 
-from ser_tune.architectures.linear_calibration import LARGEST, Calibration, calibrated
+from ser_tune.architectures.linear.calibration import LARGEST, Calibration, calibrated
 from ser_tune.architectures.linear_probe import OBJECTIVES
 
 N, K = 4000, 3

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from ser_tune.architectures import ARCHITECTURES, Examples, InputShape, linear_compact, linear_large, linear_probe
+from ser_tune.architectures import ARCHITECTURES, Examples, InputShape, linear_probe
 from ser_tune.architectures.base import Held
-from ser_tune.architectures.linear_compact import Compact
+from ser_tune.architectures.linear import compact
+from ser_tune.architectures.linear import large as large_module
+from ser_tune.architectures.linear.compact import Compact
+from ser_tune.architectures.linear.streaming import Stream
 from ser_tune.architectures.linear_probe import OBJECTIVES, solve
-from ser_tune.architectures.linear_streaming import Stream
 from ser_tune.architectures.networks.linear_probe import LinearProbe
 from ser_tune.architectures.shared import Shared
 
@@ -46,9 +48,9 @@ def _solved(examples: Examples, shape: InputShape, **written: Any) -> LinearProb
 def large(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Makes any examples too many for memory."""
     monkeypatch.setattr(linear_probe, "BLOCK", 0)
-    monkeypatch.setattr(linear_large, "READ", 50_000)
-    monkeypatch.setattr(linear_compact, "ROWS", 70)
-    monkeypatch.setattr(linear_large, "MOST", 0 if request.param == "blocks" else 10_000)
+    monkeypatch.setattr(large_module, "READ", 50_000)
+    monkeypatch.setattr(compact, "ROWS", 70)
+    monkeypatch.setattr(large_module, "MOST", 0 if request.param == "blocks" else 10_000)
     return str(request.param)
 
 

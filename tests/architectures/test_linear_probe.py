@@ -10,10 +10,10 @@ import torch
 
 from ser_tune.architectures import ARCHITECTURES, Examples, Inputs, InputShape
 from ser_tune.architectures.base import Held
+from ser_tune.architectures.linear.problem import Problem, space_of
+from ser_tune.architectures.linear.solvers import solved
+from ser_tune.architectures.linear.targets import supervision
 from ser_tune.architectures.linear_probe import OBJECTIVES, chosen_layers, solve
-from ser_tune.architectures.linear_problem import Problem, space_of
-from ser_tune.architectures.linear_solvers import solved
-from ser_tune.architectures.linear_targets import supervision
 from ser_tune.architectures.networks import scale_outputs, set_scale
 from ser_tune.architectures.networks.linear_probe import LinearProbe
 from ser_tune.errors import ConfigError

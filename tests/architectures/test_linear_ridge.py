@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ser_tune.architectures import linear_ridge
-from ser_tune.architectures.linear_problem import Problem, space_of
-from ser_tune.architectures.linear_ridge import left_out_ridge, ridge
-from ser_tune.architectures.linear_solvers import left_out, solved
-from ser_tune.architectures.linear_targets import Supervision
+import ser_tune.architectures.linear.ridge as ridge_module
+from ser_tune.architectures.linear.problem import Problem, space_of
+from ser_tune.architectures.linear.ridge import left_out_ridge, ridge
+from ser_tune.architectures.linear.solvers import left_out, solved
+from ser_tune.architectures.linear.targets import Supervision
 from ser_tune.architectures.shared import Shared
 
 
@@ -19,13 +19,13 @@ from ser_tune.architectures.shared import Shared
 def decomposed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Sizes of the matrices that are decomposed."""
     sizes: list[int] = []
-    eigh = linear_ridge.eigh
+    eigh = ridge_module.eigh
 
     def counted(matrix: np.ndarray, **options: Any) -> tuple[np.ndarray, np.ndarray]:
         sizes.append(len(matrix))
         return eigh(matrix, **options)
 
-    monkeypatch.setattr(linear_ridge, "eigh", counted)
+    monkeypatch.setattr(ridge_module, "eigh", counted)
     return sizes
 
 
@@ -77,14 +77,14 @@ def test_all_penalties_share_a_decomposition(decomposed: list[int], examples: in
 
 def test_the_largest_system_grows_with_the_smaller_of_rank_and_part(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
-    solve = linear_ridge.solve
+    solve = ridge_module.solve
 
     def counted(matrix: np.ndarray, right: np.ndarray, **options: str) -> np.ndarray:
         sizes.append(len(matrix))
         result: np.ndarray = solve(matrix, right, **options)
         return result
 
-    monkeypatch.setattr(linear_ridge, "solve", counted)
+    monkeypatch.setattr(ridge_module, "solve", counted)
     for examples, features, largest in ((2000, 16, 17), (200, 100, 40), (100, 300, 20)):
         inputs = np.random.default_rng(0).normal(size=(examples, features))
         problem = Problem.of(space_of(inputs), _aims(examples), 1.0)

@@ -8,13 +8,13 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.svm import LinearSVC
 
-from ser_tune.architectures import linear_hinge, linear_solvers
-from ser_tune.architectures.linear_layers import weighted_layers
+from ser_tune.architectures.linear import hinge, solvers
+from ser_tune.architectures.linear.layers import weighted_layers
+from ser_tune.architectures.linear.newton import Fit, Objective
+from ser_tune.architectures.linear.problem import Problem, space_of
+from ser_tune.architectures.linear.solvers import left_out, solved
+from ser_tune.architectures.linear.targets import Supervision, balanced, balanced_votes, supervision
 from ser_tune.architectures.linear_probe import OBJECTIVES as OBJECTIVES_OF
-from ser_tune.architectures.linear_problem import Problem, space_of
-from ser_tune.architectures.linear_solvers import left_out, solved
-from ser_tune.architectures.linear_targets import Supervision, balanced, balanced_votes, supervision
-from ser_tune.architectures.newton import Fit, Objective
 
 N_CLASSES, PENALTY = 3, 2.5
 OBJECTIVES = OBJECTIVES_OF["classes"]
@@ -98,7 +98,7 @@ def test_ridge_is_the_closed_form(examples: int, features: int) -> None:
 
 
 PENALTIES = pytest.mark.parametrize("penalty", [0.01, 0.1, PENALTY, 300.0])
-WAYS = pytest.mark.parametrize("factorised", [linear_hinge.FACTORISED, 5], ids=["factorised", "conjugate gradients"])
+WAYS = pytest.mark.parametrize("factorised", [hinge.FACTORISED, 5], ids=["factorised", "conjugate gradients"])
 
 
 @pytest.mark.slow
@@ -108,7 +108,7 @@ WAYS = pytest.mark.parametrize("factorised", [linear_hinge.FACTORISED, 5], ids=[
 def test_the_squared_hinge_is_liblinears(
     examples: int, features: int, penalty: float, factorised: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(linear_hinge, "FACTORISED", factorised)
+    monkeypatch.setattr(hinge, "FACTORISED", factorised)
     inputs, labels = _data(examples, features)
     # Weights of examples, not of classes: LIBLINEAR weighs the one class, never the rest
     theirs = LinearSVC(C=1 / penalty, loss="squared_hinge", dual=False, tol=1e-8, max_iter=10_000)
@@ -197,7 +197,7 @@ def test_scores_are_of_speakers_who_were_left_out(speakers: int, parts: int, mon
         return start
 
     full = solved(problem)
-    monkeypatch.setattr(linear_solvers, "SMOOTH", {"logistic": solved_part})
+    monkeypatch.setattr(solvers, "SMOOTH", {"logistic": solved_part})
     left_out(problem, full, numbers)
     assert len(left) == parts
     assert sorted(number for group in left for number in group) == sorted(set(numbers))
@@ -250,7 +250,7 @@ def test_examples_of_a_single_speaker_are_left_out_in_parts() -> None:
     inputs, labels = _data(60, 10)
     problem = _problem(inputs, labels, "ridge")
     same = np.zeros(60, dtype=np.int64)
-    np.testing.assert_array_equal(_left_out(problem, same), _left_out(problem, np.arange(60) % linear_solvers.PARTS))
+    np.testing.assert_array_equal(_left_out(problem, same), _left_out(problem, np.arange(60) % solvers.PARTS))
 
 
 @pytest.mark.parametrize(("kind", "objective"), LEARNED)

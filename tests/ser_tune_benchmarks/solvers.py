@@ -35,9 +35,9 @@ def _product(objective: str, shape: tuple[int, int]) -> Work:
     from threadpoolctl import threadpool_limits
 
     from ser_tune.architectures import Shared
-    from ser_tune.architectures.linear_problem import Problem, space_of
-    from ser_tune.architectures.linear_solvers import left_out, solved
-    from ser_tune.architectures.linear_targets import supervision
+    from ser_tune.architectures.linear.problem import Problem, space_of
+    from ser_tune.architectures.linear.solvers import left_out, solved
+    from ser_tune.architectures.linear.targets import supervision
 
     inputs, labels, parts = _data(*shape)
 
@@ -124,9 +124,9 @@ def _calibration_s(examples: int) -> float:
     """Processor seconds of the scores of left-out parts, of 128 features."""
     from threadpoolctl import threadpool_limits
 
-    from ser_tune.architectures.linear_problem import Problem, space_of
-    from ser_tune.architectures.linear_solvers import left_out, solved
-    from ser_tune.architectures.linear_targets import supervision
+    from ser_tune.architectures.linear.problem import Problem, space_of
+    from ser_tune.architectures.linear.solvers import left_out, solved
+    from ser_tune.architectures.linear.targets import supervision
 
     inputs, labels, parts = _data(examples, 128)
     problem = Problem.of(space_of(inputs), supervision("classes", labels, CLASSES, "ridge"), 12.8)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ser_tune.architectures import ARCHITECTURES, Shared, linear_problem, linear_ridge
+from ser_tune.architectures import ARCHITECTURES, Shared
+from ser_tune.architectures.linear import problem, ridge
 from ser_tune.features import Moments
 from ser_tune.prediction import SegmentReader
 from ser_tune.training import AnyTrial, FittedNetwork, TrainingData, fit
@@ -36,8 +37,8 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     for owner, name, counted in (
         (Moments, "scaling", "scalings"),
         (SegmentReader, "gather", "gathered"),
-        (linear_problem, "space_of", "spaces"),
-        (linear_ridge, "eigh", "decompositions"),
+        (problem, "space_of", "spaces"),
+        (ridge, "eigh", "decompositions"),
     ):
         called = getattr(owner, name)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh, solve
 
-from .linear_problem import ByExamples, ByFeatures, Problem
+from .problem import ByExamples, ByFeatures, Problem
 
 __all__ = ["Spectrum", "left_out_ridge", "ridge", "spectrum"]
 

@@ -14,7 +14,7 @@ import torch
 from scipy.linalg.blas import ssyrk
 from scipy.linalg.lapack import dpotrf
 
-from .linear_streaming import Stream
+from .streaming import Stream
 
 __all__ = ["MOST", "Compact"]
 

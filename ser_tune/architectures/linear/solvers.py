@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from . import newton
-from .linear_hinge import left_out_squared_hinge, squared_hinge
-from .linear_problem import Problem
-from .linear_ridge import left_out_ridge, ridge
+from .hinge import left_out_squared_hinge, squared_hinge
 from .newton import LOSSES, Fit, Objective
+from .problem import Problem
+from .ridge import left_out_ridge, ridge
 
 __all__ = ["groups_of", "left_out", "solved"]
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg.lapack import dposv
 
-from .linear_problem import ByExamples, ByFeatures, Problem
-from .linear_ridge import spectrum
 from .newton import LOSSES, Fit, Objective, Point, Step, conjugate, minimum
+from .problem import ByExamples, ByFeatures, Problem
+from .ridge import spectrum
 
 __all__ = ["left_out_squared_hinge", "squared_hinge"]
 

@@ -7,8 +7,8 @@ import torch
 from scipy.optimize import minimize
 from scipy.special import softmax
 
-from .linear_targets import Supervision
 from .newton import LOSSES
+from .targets import Supervision
 
 __all__ = ["mixing", "weighted_layers"]
 

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from .linear_targets import balanced, signs_of
 from .newton import binary_loss
+from .targets import balanced, signs_of
 
 __all__ = ["Calibration", "calibrated"]
 

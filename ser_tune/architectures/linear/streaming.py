@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .linear_targets import Supervision
 from .newton import LOSSES
+from .targets import Supervision
 
 __all__ = ["Sketch", "Stream", "fit_stream"]
 

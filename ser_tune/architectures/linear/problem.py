@@ -11,8 +11,8 @@ from typing import Protocol
 
 import numpy as np
 
-from .linear_targets import Supervision
-from .shared import ResultT, Shared
+from ..shared import ResultT, Shared
+from .targets import Supervision
 
 __all__ = ["ByExamples", "ByFeatures", "Problem", "Space", "space_of"]
 

@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .base import Examples
-from .linear_compact import MOST, Compact
-from .linear_layers import mixing
-from .linear_streaming import Sketch, Stream, fit_stream
-from .linear_targets import Supervision
-from .networks.linear_probe import averaged
-from .shared import Shared
+from ..base import Examples
+from ..networks.linear_probe import averaged
+from ..shared import Shared
+from .compact import MOST, Compact
+from .layers import mixing
+from .streaming import Sketch, Stream, fit_stream
+from .targets import Supervision
 
 if TYPE_CHECKING:
-    from .networks.linear_probe import LinearProbe
+    from ..networks.linear_probe import LinearProbe
 
 __all__ = ["fit_large"]
 

@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
 
-from .linear_problem import ByExamples, ByFeatures
+from .problem import ByExamples, ByFeatures
 
 __all__ = [
     "LOSSES",
