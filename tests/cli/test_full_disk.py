@@ -17,7 +17,7 @@ from tests.project_copies import copy_project
 REPOSITORY = Path(__file__).parents[2]
 DATABASE = "the study database 'sqlite:///{disk}/project/studies/optuna.db' cannot be written: "
 MOMENTS = {
-    "extract:1": "the features of 16 utterances, ",
+    "extract:1": "the feature cache in '{disk}/cache/features' cannot be written: No space left on device; make room",
     "stored:1": DATABASE,
     "record:1": DATABASE,
 }
