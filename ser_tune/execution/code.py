@@ -11,7 +11,7 @@ PACKAGES = ("numpy", "torch", "torchvision")
 """Their versions decide how sums are rounded, random numbers drawn and networks built."""
 ROOMS = (
     *("architectures", "audio", "components.py", "config", "corpora", "device.py", "encoders", "errors.py"),
-    *("execution", "features", "likeness", "metrics", "prediction", "tasks", "training"),
+    *("execution", "features", "likeness", "metrics", "prediction", "row_groups.py", "tasks", "training"),
 )
 """Execution, and every room that it imports: trained folds depend on their code, and on no other."""
 
