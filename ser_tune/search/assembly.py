@@ -135,7 +135,8 @@ def _layers(explicit: Mapping[str, object]) -> _Layers:
     architecture = ARCHITECTURES.get(str(explicit["model.name"]))
     corpus = CORPORA.get(str(explicit.get("corpus.name", "demo")))
     label = explicit.get("corpus.task")
-    corpus.subset(None if label is None else str(label))  # refused before a checkpoint is looked for
+    if isinstance(label, str) and label != "none":
+        corpus.subset(label)  # refused before a checkpoint is looked for
     of_corpus = corpus.defaults_of(label)
     task = TASKS.get(str(explicit.get("task.name", of_corpus.get("task.name", DEFAULT_TASK))))
     feature_name = explicit.get("features.name", architecture.defaults.get("features.name", "logmelspec"))

@@ -142,7 +142,7 @@ def test_none_takes_a_setting_away() -> None:
         ("protocol.merge=[excitement=happiness]", ("excitement=happiness",)),
         ("protocol.merge=none", None),
         ("protocol.merge=[]", ()),
-        ("corpus.task=merged", "merged"),
+        ("corpus.task=all", "all"),
         ("corpus.task=none", None),
         ("study.promotion=confident", "confident"),
     ],
