@@ -16,14 +16,17 @@ transformers = pytest.importorskip("transformers", reason="needs the extra pretr
 
 
 def test_without_instructions_for_it_bfloat16_rounds_as_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    weight, bias, rows = torch.randn(24, 32).bfloat16(), torch.randn(24).bfloat16(), torch.randn(256, 32).bfloat16()
+    draw = torch.Generator().manual_seed(0)
+    weight, bias, rows = (torch.randn(shape, generator=draw).bfloat16() for shape in ((24, 32), (24,), (256, 32)))
     if not linear_maps.computes_natively(rows.device, rows.dtype):
         pytest.skip("this processor has no instructions for bfloat16")
     found = linear_maps.linear_map(weight, bias)(rows)
     monkeypatch.setattr(linear_maps, "computes_natively", lambda device, dtype: dtype is torch.float32)
     emulated = linear_maps.linear_map(weight, bias)(rows)
     assert emulated.dtype is torch.bfloat16
-    torch.testing.assert_close(found, emulated, rtol=2**-8, atol=2**-8)
+    torch.testing.assert_close(
+        found, emulated, rtol=2**-7, atol=2**-8
+    )  # a unit of the last place, from sums in other orders
 
 
 @pytest.mark.parametrize("bands", [80, 128])
