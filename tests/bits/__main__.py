@@ -45,7 +45,7 @@ def main(
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ser-tune-bits-"))).resolve()
         configurations = [*of_tiny_corpus(scratch), *(() if data is None else of_corpora(data.resolve()))]
-        names = [one.name for one in configurations]
+        names = [configuration.name for configuration in configurations]
         if unknown := sorted(set(only or ()) - set(names)):
             raise typer.BadParameter(f"no configuration '{unknown[0]}'; there are: {', '.join(names)}")
         old = Tree(first[:12], stack.enter_context(checked_out(first, scratch / "before")), scratch / "cache-before")
@@ -53,9 +53,11 @@ def main(
         new = Tree("the work tree" if last is None else last[:12], code, scratch / "cache-after")
         console.print(f"before: {old.name}; after: {new.name}")
         proofs = []
-        for one in configurations:
-            if one.name in (only or names):
-                for proof in proven(one, old, new, scratch / "projects" / one.name, tolerance=tolerance):
+        for configuration in configurations:
+            if configuration.name in (only or names):
+                for proof in proven(
+                    configuration, old, new, scratch / "projects" / configuration.name, tolerance=tolerance
+                ):
                     proofs.append(proof)
                     _show(console, proof)
     console.print(_table(proofs), f"{time.monotonic() - started:.0f} s")

@@ -13,6 +13,7 @@ from ser_tune.definition import StudyDefinition, targets_of
 from ser_tune.errors import CorpusError
 from ser_tune.protocol.prepared import _outside
 from ser_tune.search import define_study
+from tests.made_corpora import made_corpus
 
 TAKEN = ("at_s", "end_s", "file", "label", "start_s", "waveform")
 """Columns and keys of predictions."""
@@ -42,16 +43,7 @@ def _corpus(name: str, ratings: tuple[float, ...] = (1.0, 2.0)) -> Corpus:
         )
         for number, rating in enumerate(ratings)
     )
-    return Corpus(
-        name="made",
-        utterances=utterances,
-        contents=tuple(utterance.id for utterance in utterances),
-        folds=None,
-        merge={},
-        styles=(),
-        digest="",
-        audio_digest="",
-    )
+    return made_corpus(utterances)
 
 
 @settings(max_examples=40, deadline=None)

@@ -73,8 +73,8 @@ def _assert_whispers_own_forward(folder: Path) -> None:
     assert inputs.shape[2] == 3000
     assert len(found) == len(expected) == opened.shape.layers
     ((_, read),) = open_reader(folder, precision="float32").read([_speech(50_000)], padded=True)
-    for one, other, (extracted,) in zip(found, expected, read, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+    for layer, other, (extracted,) in zip(found, expected, read, strict=True):
+        torch.testing.assert_close(layer, other, rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(extracted, other[0, : 50_000 // HOP], rtol=1e-4, atol=1e-4)
 
 

@@ -68,7 +68,7 @@ def test_the_next_files_are_decoded_while_the_first_are_predicted(
 
     monkeypatch.setattr(batches, "read_speech", read_and_note)
     monkeypatch.setattr(model, "predict_heard", predict_beside)
-    assert [one.source for one in predict_files(model, files)] == files  # type: ignore[arg-type]
+    assert [each.source for each in predict_files(model, files)] == files  # type: ignore[arg-type]
     assert [len(batch) for batch in model.asked] == [2] * 10
 
 

@@ -33,7 +33,7 @@ def _lognrevspec(speech: np.ndarray) -> np.ndarray:
     decay = np.arange(4800) / 16_000
     room = np.random.default_rng(1).standard_normal(4800) * 10 ** (-3 * decay / 0.3)
     reverberated = scipy.signal.fftconvolve(speech, room)[: len(speech)]
-    return np.concatenate([_logspec(one) for one in (speech, noisy, reverberated)])
+    return np.concatenate([_logspec(sound) for sound in (speech, noisy, reverberated)])
 
 
 _EXTRACTORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
