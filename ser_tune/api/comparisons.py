@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from .. import report as reports
 from .. import results, tracking
 from ..errors import LeakError, MappingError
+from ..stored_names import refuse_unknown_model, refuse_unknown_result
 from .arguments import Argument, Data, RegisteredModel, located, path_or_none
 
 if TYPE_CHECKING:
@@ -59,7 +60,10 @@ def compare(
     Raises:
         SerTuneError: Their protocols differ, or a result does not exist or has no predictions of that side.
     """
-    return results.compare(tracking.open_delivered(located(project)), first, second, side)
+    project = located(project)
+    for reference in (first, second):
+        refuse_unknown_result(reference, project)
+    return results.compare(tracking.open_delivered(project), first, second, side)
 
 
 def leaderboard(
@@ -103,7 +107,9 @@ def report(
     Raises:
         SerTuneError: There is no such result, or its trial did not complete.
     """
-    workspace = tracking.open_delivered(located(project))
+    project = located(project)
+    refuse_unknown_result(reference, project)
+    workspace = tracking.open_delivered(project)
     return reports.report(workspace, reference, data=path_or_none(data), with_audio=with_audio)
 
 
@@ -157,7 +163,9 @@ def evaluate(
     Raises:
         SerTuneError: There is no such model or corpus, labels cannot be mapped, or the model was trained on recordings.
     """
-    workspace = tracking.open_delivered(located(project))
+    project = located(project)
+    refuse_unknown_model(model, project, or_study=True)
+    workspace = tracking.open_delivered(project)
     setup = results.set_up_evaluation(
         workspace,
         model,
@@ -198,7 +206,9 @@ def matrix(
     Raises:
         SerTuneError: A model or a corpus does not exist.
     """
-    cells = []
+    project, cells = located(project), []
+    for model in models:
+        refuse_unknown_model(model, project, or_study=True)
     for model in models:
         for name, judged in corpora.items():
             on_cell(model, name)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 
 from .. import coordination, experiments, protocol, results, search, tracking
 from ..errors import ConfigError, SerTuneError
+from ..stored_names import refuse_unknown_result, refuse_unknown_study
 from .arguments import Argument, AsName, Data, Rule, Settings, StudyFile, StudyName, located, path_or_none
 from .configuration import define
 from .studies import watching
@@ -50,6 +51,7 @@ def confirm(
         KeyboardInterrupt: The training was interrupted; the same call continues.
     """
     project = located(project)
+    refuse_unknown_study(name, project)
     study, definition = coordination.load_study(name, project)
     prepared = protocol.prepare(definition.with_data(path_or_none(data)), project)
     prepared.refuse_other_protocol(study)
@@ -84,7 +86,10 @@ def combine(
     Raises:
         SerTuneError: There are not two different trials, or their protocols differ.
     """
-    workspace = tracking.open_delivered(located(project))
+    project = located(project)
+    for reference in references:
+        refuse_unknown_result(reference, project)
+    workspace = tracking.open_delivered(project)
     return experiments.combine(workspace, references, top=top, data=path_or_none(data), name=as_name, rule=rule)
 
 
@@ -150,7 +155,9 @@ def replay(
     Raises:
         SerTuneError: The run does not exist or does not hold what it takes.
     """
-    workspace = tracking.open_delivered(located(project))
+    project = located(project)
+    refuse_unknown_result(reference, project)
+    workspace = tracking.open_delivered(project)
     with workspace.errors():
         run = results.find_run(workspace, reference)
         return experiments.replay(workspace, run, data=path_or_none(data), on_epoch=on_epoch)

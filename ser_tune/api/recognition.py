@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from .. import drawing, recordings, registry
 from ..errors import AudioError, ConfigError
+from ..stored_names import refuse_unknown_model
 from .arguments import Argument, Data, located, path_or_none
 
 if TYPE_CHECKING:
@@ -216,6 +217,8 @@ def listen(
     """
     _refuse_other_confidence(min_confidence)
     _refuse_other_window(window_s)
+    if isinstance(model, str):
+        refuse_unknown_model(model, located(project))
     microphone, detector = recordings.Microphone(device), recordings.SpeechDetector()
     loaded = _loaded(model, project, min_confidence)
     if loaded.recipe.normalisation.scope == "speaker":
@@ -240,7 +243,7 @@ def _refuse_other_confidence(min_confidence: float) -> None:
 
 def _loaded(model: "str | LoadedModel", project: "Project | None", min_confidence: float = 0.0) -> "LoadedModel":
     if isinstance(model, str):
-        registry.refuse_unknown_model(model, located(project))
+        refuse_unknown_model(model, located(project))
         model = registry.load_model(model, tracking_uri=None if project is None else project.tracking_uri)
     if min_confidence and not (task := model.task).has_probabilities:
         raise ConfigError(

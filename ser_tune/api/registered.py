@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from .. import coordination, protocol, registry, search, serving, tracking
 from .. import export as exports
 from ..errors import RegistryError
+from ..stored_names import refuse_unknown_model, refuse_unknown_study
 from .arguments import Argument, AsName, Data, RegisteredModel, Rule, StudyName, located, path_or_none
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def promote(
         SerTuneError: There is no such study or trial, its model was not kept, or the corpus is another now.
     """
     project = located(project)
+    refuse_unknown_study(name, project)
     study, definition = coordination.load_study(name, project)
     prepared = protocol.prepare(definition.with_data(path_or_none(data)), project)
     prepared.refuse_other_protocol(study)
@@ -94,7 +96,7 @@ def export(
             differs by more than 1e-4.
     """
     project = located(project)
-    registry.refuse_unknown_model(model, project)
+    refuse_unknown_model(model, project)
     workspace = tracking.open_delivered(project)
     checked = [Path(recording) for recording in recordings]
     return exports.export(workspace, model, form=format, out=path_or_none(out), recordings=checked)
@@ -130,7 +132,7 @@ def serve(
         KeyboardInterrupt: The server was ended.
     """
     project = located(project)
-    registry.refuse_unknown_model(model, project)
+    refuse_unknown_model(model, project)
     workspace = tracking.Workspace(project)
     with workspace.errors():
         found = registry.find_version(workspace, model)

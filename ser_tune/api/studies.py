@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Unpack
 
 from .. import coordination, experiments, protocol, registry, results, search, tracking
 from ..errors import ConfigError, StudyError
+from ..stored_names import refuse_unknown_study
 from .arguments import Data, Settings, StudyFile, StudyName, located, path_or_none
 from .configuration import ConfigurationFlags, StudyFlags, define
 
@@ -169,6 +170,7 @@ def worker(
         SerTuneError: The corpus, a disk or a database fails.
     """
     project = located(project)
+    refuse_unknown_study(name, project)
     stored, definition = coordination.load_study(name, project)
     if "study_id" not in stored.user_attrs:
         raise StudyError(f"study '{name}' has not been started; start it with `ser-tune study`")

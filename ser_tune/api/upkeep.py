@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from .. import coordination, tracking
 from ..errors import RegistryError
+from ..stored_names import refuse_unknown_study
 from .arguments import Argument, located
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def status(
         StorageError: The database cannot be read.
     """
     project = located(project)
+    if name is not None:
+        refuse_unknown_study(name, project)
     return [
         replace(found, undelivered=len(tracking.waiting_trials(project.outbox, found.study_id)))
         for found in coordination.read_statuses(project, name)

@@ -1,9 +1,7 @@
 """Names that the shell completes, read from source files and databases: importing torch and MLflow takes seconds."""
 
 import ast
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing, suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -56,26 +54,16 @@ def _components(kind: str) -> list[str]:
 def _studies(ctx: typer.Context) -> list[str]:
     """Names of studies."""
     from ..config import Project
+    from ..stored_names import study_names
 
-    return _read(Project.locate(storage_url=ctx.params.get("storage")).storage_url, "SELECT study_name FROM studies")
+    return study_names(Project.locate(storage_url=ctx.params.get("storage")).storage_url, timeout_s=ANSWER_S) or []
 
 
 def _models(ctx: typer.Context) -> list[str]:
     """Registered models, plain and with each alias."""
     from ..config import Project
+    from ..stored_names import model_references
 
-    return _read(
-        Project.locate(tracking_uri=ctx.params.get("tracking_uri")).tracking_uri,
-        "SELECT name FROM registered_models UNION SELECT name || '@' || alias FROM registered_model_aliases",
+    return model_references(
+        Project.locate(tracking_uri=ctx.params.get("tracking_uri")).tracking_uri, timeout_s=ANSWER_S
     )
-
-
-def _read(url: str, query: str) -> list[str]:
-    """The first column of a query; nothing where the database is missing, busy, broken or on a server."""
-    if not url.startswith("sqlite:///"):
-        return []
-    with suppress(sqlite3.Error):
-        address = f"{Path(url.removeprefix('sqlite:///')).absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=ANSWER_S)) as connection:
-            return [str(row[0]) for row in connection.execute(query)]
-    return []

@@ -10,8 +10,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Project
-from ..errors import StudyError, valid_names
 from ..metrics import Metric
+from ..stored_names import unknown_study
 from .processes import PROCESS, heartbeat_age_s, is_gone
 from .storage import DEFINITION, storage_errors, storage_to_read
 from .stored_trials import (
@@ -121,7 +121,7 @@ def read_statuses(project: Project, name: str | None = None) -> Sequence[StudySt
                 if DEFINITION in study.user_attrs:  # others are not ours
                     statuses.append(_status(study))
     if name is not None and not statuses:
-        raise StudyError(f"no study '{name}' in {url}; it has: {valid_names(name, names)}")
+        raise unknown_study(name, url, names)
     return statuses
 
 

@@ -13,7 +13,8 @@ from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..config import Project, full_disk
-from ..errors import StorageError, StudyError, valid_names
+from ..errors import StorageError, StudyError
+from ..stored_names import unknown_study
 from .locking import StorageLock, connection_arguments, file_of, patiently
 from .optuna_internals import FileStorage, PatientStorage, open_journal
 
@@ -113,8 +114,7 @@ def load_study(name: str, project: Project) -> tuple[optuna.Study, "StudyDefinit
     storage = open_storage(project)
     study = find_study(name, storage)
     if study is None:
-        names = sorted(optuna.get_all_study_names(storage))
-        raise StudyError(f"no study '{name}' in {project.storage_url}; it has: {valid_names(name, names)}")
+        raise unknown_study(name, project.storage_url, sorted(optuna.get_all_study_names(storage)))
     if DEFINITION not in study.user_attrs:
         raise StudyError(f"study '{name}' in {project.storage_url} was not made by ser-tune")
     return study, stored_definition(study)

@@ -1,6 +1,6 @@
 """Champions: promoting a study's trial to a registered model, and finding registered models by name."""
 
-from .listing import RegisteredVersion, list_versions, listed_versions, refuse_unknown_model
+from .listing import RegisteredVersion, list_versions, listed_versions
 from .model_card import add_evaluations
 from .promoting import promote, promote_combination, refuse_unusable
 from .registration import Promotion
@@ -26,7 +26,6 @@ __all__ = [
     "promote_combination",
     "read_training_sounds",
     "refuse_changed_model",
-    "refuse_unknown_model",
     "refuse_unusable",
     "registered_name",
     "version_folder",

@@ -1,21 +1,20 @@
 """Listing registered versions. The project's own database is read as it is, because importing MLflow takes seconds."""
 
-import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import Project
-from ..errors import RegistryError, valid_names
+from ..stored_names import database_of, opened
 
 if TYPE_CHECKING:
     from ..tracking import Workspace
 
-__all__ = ["RegisteredVersion", "list_versions", "listed_versions", "refuse_unknown_model", "unknown_model"]
+__all__ = ["RegisteredVersion", "list_versions", "listed_versions"]
 
 VERSIONS = """
 SELECT name, version FROM model_versions
@@ -24,13 +23,6 @@ AND name NOT IN (SELECT name FROM registered_model_tags WHERE key = 'mlflow.prom
 ORDER BY name, version DESC
 """
 """Deleted versions stay in MLflow's table, and prompts for language models share it."""
-MODELS = """
-SELECT name FROM registered_models
-WHERE name NOT IN (SELECT name FROM registered_model_tags WHERE key = 'mlflow.prompt.is_prompt')
-ORDER BY name
-"""
-LOCKED_S = 60.0
-"""For how long a database is waited for that another program holds locked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +41,9 @@ def listed_versions(project: Project) -> list[RegisteredVersion]:
     Raises:
         StorageError: The tracking store cannot be opened or fails.
     """
-    if project.embedded_tracking:
+    if project.embedded_tracking and (database := database_of(project.tracking_uri)) is not None:
         with suppress(sqlite3.Error):  # a missing or foreign database: MLflow creates it, or raises, below
-            return _versions_in(Path(project.tracking_uri.removeprefix("sqlite:///")))
+            return _versions_in(database)
     from ..tracking import Workspace
 
     return list_versions(Workspace(project))
@@ -72,38 +64,8 @@ def list_versions(workspace: "Workspace") -> list[RegisteredVersion]:
     return _with_aliases(tags, aliases)
 
 
-def refuse_unknown_model(reference: str, project: Project) -> None:
-    """Raise where the project's own database has no model of a reference's name; other stores are not read.
-
-    Commands call it first: MLflow takes longer to import than a user waits for the answer to a typing mistake.
-
-    Args:
-        reference: `name` (its champion), `name@alias` or `name/version`.
-        project: The project.
-
-    Raises:
-        RegistryError: There is no such model.
-    """
-    if not project.embedded_tracking:
-        return
-    name = re.split("[@/]", reference)[0]
-    with suppress(sqlite3.Error), _opened(Path(project.tracking_uri.removeprefix("sqlite:///"))) as connection:
-        models = [str(row[0]) for row in connection.execute(MODELS)]
-        if name not in models:
-            raise unknown_model(name, models)
-
-
-def unknown_model(name: str, models: Sequence[str]) -> RegistryError:
-    """The error of a name that no registered model has."""
-    return RegistryError(f"no registered model '{name}'; there are: {valid_names(name, models)}")
-
-
-def _opened(database: Path) -> closing[sqlite3.Connection]:
-    return closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=LOCKED_S))
-
-
 def _versions_in(database: Path) -> list[RegisteredVersion]:
-    with _opened(database) as connection:
+    with opened(database) as connection:
         tags: dict[tuple[str, str], dict[str, str]] = {
             (name, str(version)): {} for name, version in connection.execute(VERSIONS)
         }

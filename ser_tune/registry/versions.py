@@ -8,9 +8,9 @@ from mlflow.exceptions import MlflowException
 from ..config import Project
 from ..corpora import CORPORA
 from ..errors import RegistryError, valid_names
+from ..stored_names import unknown_model
 from ..tasks import DEFAULT_TASK
 from ..tracking import Workspace, model_versions, reason_of, registered_models
-from .listing import unknown_model
 
 if TYPE_CHECKING:
     from ..definition import StudyDefinition

@@ -11,9 +11,10 @@ from mlflow.exceptions import MlflowException
 
 from ..config import flatten
 from ..definition import StudyDefinition
-from ..errors import RegistryError, StudyError, valid_names
+from ..errors import RegistryError, StudyError
 from ..metrics import Ranking
 from ..registry import find_version, is_registered
+from ..stored_names import model_of_result, unknown_result, unknown_run
 from ..tracking import (
     BEST_TAG,
     CONFIG_FILE,
@@ -147,13 +148,13 @@ def predictions_of(workspace: Workspace, runs: Sequence[Run], side: str) -> Sequ
 
 def _run(workspace: Workspace, reference: str) -> Run:
     """The run of a registered model, of an identifier, of a study's best trial, or of a trial of a study."""
-    if re.fullmatch(r"[^@/]+(@.+|/\d+)?", reference) and is_registered(workspace, re.split("[@/]", reference)[0]):
+    if (model := model_of_result(reference)) and is_registered(workspace, model):
         return workspace.client.get_run(str(find_version(workspace, reference).run_id))
     if re.fullmatch("[0-9a-f]{32}", reference):
         try:
             return workspace.client.get_run(reference)
         except MlflowException:
-            raise RegistryError(f"no run '{reference}' in {workspace.store}") from None
+            raise unknown_run(reference, workspace.store) from None
     candidates = [(reference, "")]
     study, _, number = reference.rpartition(":")
     if number.isdecimal():
@@ -166,10 +167,7 @@ def _run(workspace: Workspace, reference: str) -> Run:
             raise RegistryError(deleted)
     models = sorted(model.name for model in registered_models(workspace))
     studies = {run.data.tags[STUDY_NAME_TAG] for run in search_runs(workspace, having=[STUDY_NAME_TAG])}
-    raise RegistryError(
-        f"'{reference}' is no registered model, study or run; models: {valid_names(reference, models)}; "
-        f"studies: {valid_names(reference, sorted(studies))}"
-    )
+    raise unknown_result(reference, models, sorted(studies))
 
 
 def _trial(workspace: Workspace, runs: Sequence[Run], study: str, number: str) -> Run:

@@ -7,10 +7,11 @@ them, and every command that compares trials reads them all.
 import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 
 from mlflow.entities import Metric, Param, Run, RunData, RunInfo, RunTag
+
+from ..stored_names import opened
 
 __all__ = ["has_known_tables", "read_runs"]
 
@@ -22,7 +23,7 @@ fails first where another MLflow has one."""
 def has_known_tables(database: Path) -> bool:
     """Whether a file is a database of MLflow whose tables `read_runs` can read."""
     try:
-        with closing(_opened(database)) as connection:
+        with opened(database) as connection:
             found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
             return [revision for (revision,) in found] == [REVISION]
     except sqlite3.Error:
@@ -48,7 +49,7 @@ def read_runs(
     """
     chosen, values = _condition(experiments, tags, having, finished=finished)
     ids = f"SELECT run_uuid FROM runs WHERE {chosen}"
-    with closing(_opened(database)) as connection:
+    with opened(database) as connection:
         connection.execute("BEGIN")  # all tables as of one moment
         infos = connection.execute(
             "SELECT run_uuid, name, experiment_id, user_id, status, start_time, end_time, lifecycle_stage, "
@@ -102,7 +103,3 @@ def _condition(
         parts.append(f"{named})")
         values.append(key)
     return " AND ".join(parts), values
-
-
-def _opened(database: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=60, isolation_level=None)

@@ -10,6 +10,7 @@ from mlflow.entities import Run
 
 from ..corpora import Corpus
 from ..metrics import Metric, Ranking, score_in
+from ..stored_names import STUDY_NAME_TAG
 from ..tasks import Task
 from .mlflow_internals import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME, get_git_commit
 from .queries import search_runs
@@ -54,7 +55,7 @@ __all__ = [
     "task_of",
 ]
 
-STUDY_TAG, STUDY_NAME_TAG = "ser_tune.study_id", "ser_tune.study"
+STUDY_TAG = "ser_tune.study_id"
 TRIAL_TAG, MODEL_TAG, BEST_TAG = "ser_tune.trial", "ser_tune.model_id", "ser_tune.best_trial"
 CONFIRMS_TAG = "ser_tune.confirms"
 """On runs that train configurations of an earlier study again: that study's identifier."""

@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 
 from ..config import Project, full_disk
 from ..errors import StorageError, TrackingError
+from ..stored_names import database_of
 from .failures import FAILURES, PATIENCE, TrackingClient, named, reason_of, tracking_errors
 from .mlflow_internals import EXPERIMENT_KIND, follow_moved_artifacts, migration_error, store_artifacts
 from .quiet import quiet_mlflow
@@ -61,9 +62,8 @@ class Workspace:
     @cached_property
     def tables(self) -> Path | None:
         """The tracking store's database, where its runs can be read as a file; None of a server."""
-        uri = str(self.client.tracking_uri)  # opened, so that an older database is refused as ever
-        path = Path(uri.removeprefix("sqlite:///").partition("?")[0])
-        return path if uri.startswith("sqlite:///") and has_known_tables(path) else None
+        found = database_of(self.client.tracking_uri)  # opened, so that an older database is refused as ever
+        return found if found is not None and has_known_tables(found) else None
 
     @property
     def store(self) -> str:
@@ -140,10 +140,10 @@ class Workspace:
 
 def _open(project: Project) -> MlflowClient:
     """Open the tracking store; create an embedded database, and update its artifact paths if the project was moved."""
-    path = Path(project.tracking_uri.removeprefix("sqlite:///"))
-    if project.embedded_tracking:
+    path = database_of(project.tracking_uri)
+    if path is not None and project.embedded_tracking:
         path.parent.mkdir(parents=True, exist_ok=True)
-    if not project.tracking_uri.startswith("sqlite:///") or not os.access(path.parent, os.W_OK):
+    if path is None or not os.access(path.parent, os.W_OK):
         return _client(project.tracking_uri)
     # Two processes that create the tables at once would leave an unusable database
     with FileLock(path.with_name(f".{path.name}.lock")):

@@ -14,6 +14,7 @@ from ... import api, recordings, registry
 from ...api.arguments import Argument
 from ...drawing import refuse_other_picture
 from ...errors import AudioError, ConfigError
+from ...stored_names import refuse_unknown_model
 from ..console import notes, results, shown
 from ..registration import Call, Forms
 from ..rows import Rows, written
@@ -95,7 +96,7 @@ def _print_utterances(
         paths = recordings.find_files(paths, sys.stdin)
         if len(paths) != 1:
             raise ConfigError(f"--plot draws one utterance; got {len(paths)} files")
-    loaded = _load(model, given["project"], "these files are")
+    loaded = _load_for_files(model, given["project"], "these files are")
     answers = Answers(loaded, timed=by_segment, with_errors=not by_segment)
 
     def rows_of(found: "Prediction") -> Iterator[Row]:
@@ -138,7 +139,7 @@ def _print_timelines(
             raise ConfigError(f"--plot draws one recording; got {len(files)} files")
     if output.form == "audacity" and len(files) > 1:
         raise ConfigError(f"--format audacity is of one recording; got {len(files)} files")
-    loaded = _load(given["model"], given["project"], "each recording is")
+    loaded = _load_for_files(given["model"], given["project"], "each recording is")
     if output.form in LABEL_FORMS and not loaded.task.named:
         raise ConfigError(
             f"--format {output.form} writes names of passages; the answers of '{given['model']}' are "
@@ -169,7 +170,7 @@ def print_changes(call: "Call[Generator[Change, None, None]]", *, as_json: bool)
         call: Listens to the microphone.
         as_json: Print a JSON object a line.
     """
-    loaded = registry.load_model(call.arguments["model"], tracking_uri=call.arguments["project"].tracking_uri)
+    loaded = _load(call.arguments["model"], call.arguments["project"])
     task = loaded.task
 
     def started(microphone: str) -> None:
@@ -186,10 +187,15 @@ def print_changes(call: "Call[Generator[Change, None, None]]", *, as_json: bool)
             sys.stdout.flush()
 
 
-def _load(model: str, project: "Project", files: str) -> "LoadedModel":
+def _load(model: str, project: "Project") -> "LoadedModel":
+    """Load a model whose name is refused, where it is wrong, before MLflow is imported."""
+    refuse_unknown_model(model, project)
+    return registry.load_model(model, tracking_uri=project.tracking_uri)
+
+
+def _load_for_files(model: str, project: "Project", files: str) -> "LoadedModel":
     """Load a model, and note where it takes recordings for those of one speaker."""
-    registry.refuse_unknown_model(model, project)
-    loaded = registry.load_model(model, tracking_uri=project.tracking_uri)
+    loaded = _load(model, project)
     if loaded.recipe.normalisation.scope == "speaker":
         notes.print(f"normalisation by speaker (transductive): {files} taken for recordings of one speaker")
     return loaded
