@@ -21,6 +21,9 @@ __all__ = ["Batch", "Reader", "open_reader", "save_encoder"]
 
 BATCH = 16
 """Pieces of equal length that a GPU reads at once, at most."""
+LEAST = {"wav2vec2-bert": 560}
+"""Samples that a family's extractor needs, which shorter pieces are filled up to: of fewer than two spectra it makes no
+finite input."""
 _OPENING = Lock()
 
 Batch: TypeAlias = tuple[list[int], Iterator[list[Tensor]]]
@@ -64,6 +67,7 @@ class ModuleReader:
 
     def _input(self, piece: np.ndarray) -> Tensor:
         """The encoder's input for a piece, filled up with silence to whole steps."""
+        piece = np.pad(piece, (0, max(0, LEAST.get(self.shape.family, 0) - len(piece))))
         made = self.extractor(piece, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
         values: Tensor = made["input_values" if "input_values" in made else "input_features"][0]
         step = round(STEP_S * SAMPLE_RATE_HZ) if values.ndim == 1 else round(STEP_S / self.shape.hop_s)
