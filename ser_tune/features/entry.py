@@ -13,6 +13,7 @@ Checksums are CRC-32, by zlib on all cores: it finds every flipped bit, and is f
 
 import json
 import os
+import re
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,8 @@ RECORD = np.dtype(
     [("check", "<u4"), ("content", "<u4"), ("start", "<i8"), ("frames", "<i8"), ("sound", np.uint8, (32,))]
 )
 """A record of the index: CRC-32 of the rest of it; CRC-32 of frames and moments; first frame; frames; SHA-256."""
+NUMBERS = re.compile(r"[<>|][fiu]\d{1,2}")
+"""Types of features, as NumPy writes them; of other texts it makes types too, or raises any exception."""
 LARGE = 2**30
 """Bytes from which an entry is not read whole by every process that opens it: that takes seconds to minutes."""
 TRUSTED_S = 7 * 24 * 3600.0
@@ -69,10 +72,10 @@ class Layout:
         try:
             values = json.loads(written)
             layout = cls(values["dtype"], tuple(values["shape"]), values["utterances"], values["single"])
-            _ = layout.frame_bytes
+            possible = NUMBERS.fullmatch(layout.dtype) and layout.frame_bytes * layout.utterances > 0
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{META} is damaged: {error}") from None
-        if written != layout.to_bytes():
+        if not possible or written != layout.to_bytes():
             raise ValueError(f"{META} is damaged")
         return layout
 

@@ -182,9 +182,14 @@ def _remove_abandoned(cache: Path, kept: Path) -> None:
     """Remove what other extractions left that ended a month ago, such as those of a corpus that has changed since."""
     for folder in cache.glob(f"*{PARTIAL}"):
         with suppress(OSError, Timeout):  # it is another process's, or of another user
-            if folder != kept and time.time() - max(path.stat().st_mtime for path in folder.iterdir()) > ABANDONED_S:
+            if folder != kept and time.time() - _changed_at(folder) > ABANDONED_S:
                 with FileLock(folder.with_suffix(".lock"), timeout=0):
                     shutil.rmtree(folder)
+
+
+def _changed_at(folder: Path) -> float:
+    """When a folder or a file of it last changed, in seconds; a folder may be empty, of a process that was killed."""
+    return max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
 
 
 def _fill(folder: Path, wanted: Extraction, progress: Progress | None, shards: Shards | None) -> None:

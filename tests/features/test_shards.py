@@ -134,9 +134,15 @@ def test_what_was_abandoned_is_removed_unless_a_process_continues_it(make_corpus
         if folder != folders[0]:
             month_ago = time.time() - store.ABANDONED_S - 60
             os.utime(folder / "index.bin", (month_ago, month_ago))
+    for folder in folders:
+        os.utime(folder, ns=((folder / "index.bin").stat().st_mtime_ns,) * 2)
+    empty = [cache / "young-and-empty.partial", cache / "empty.partial"]  # of processes that were killed at once
+    for folder in empty:
+        folder.mkdir()
+    os.utime(empty[1], (month_ago, month_ago))
     with FileLock(cache / "locked.lock"):
         corpus_features(make_corpus(0.1, 0.1), LOGSPEC, SETTINGS, cache)
-    assert [folder.exists() for folder in folders] == [True, False, True]
+    assert [folder.exists() for folder in [*folders, *empty]] == [True, False, True, True, False]
 
 
 def test_two_threads_at_once_extract_once(make_corpus: MakeCorpus, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from ser_tune.config import FeatureSettings
 from ser_tune.corpora import Corpus
 from ser_tune.errors import AudioError, StorageError
 from ser_tune.features import FEATURE_SETS, FeatureStore, Moments, corpus_features, entry, extraction
+from ser_tune.features.shards import PartialEntry
 from tests.features.cached import LOGSPEC, SETTINGS, Counting, assert_equal_stores, entry_folders
 
 MakeCorpus = Callable[..., Corpus]
@@ -262,6 +263,15 @@ def test_every_flipped_bit_is_seen(made: Path, bit: int, name: str) -> None:
     _flipped(made / name, bit)
     assert re.search("are damaged: those of . of 2 utterances|meta.json is damaged", entry.damage_of(made) or "")
     (made / name).write_bytes(content)
+    assert entry.damage_of(made) is None
+
+
+def test_every_flipped_bit_of_the_sizes_is_seen(made: Path) -> None:
+    for bit in range(8 * (made / "meta.json").stat().st_size):  # such as 0 utterances, of 2
+        _flipped(made / "meta.json", bit)
+        assert "damaged" in (entry.damage_of(made) or ""), bit
+        assert PartialEntry.continued(made, 2) is None, bit
+        _flipped(made / "meta.json", bit)
     assert entry.damage_of(made) is None
 
 
