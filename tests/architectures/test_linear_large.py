@@ -1,5 +1,7 @@
 """A probe of more examples than memory holds is that of all features at once, and reads blocks."""
 
+import errno
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +18,7 @@ from ser_tune.architectures.linear.streaming import Stream
 from ser_tune.architectures.linear_probe import OBJECTIVES, solve
 from ser_tune.architectures.networks.linear_probe import LinearProbe
 from ser_tune.architectures.shared import Shared
+from ser_tune.errors import StorageError
 
 N, CLASSES = 120, 3
 WIDE, NARROW = InputShape(channels=4, bands=50, frames=1), InputShape(channels=4, bands=15, frames=1)
@@ -129,6 +132,26 @@ def test_coordinates_have_the_products_of_features_though_examples_are_equal() -
     np.testing.assert_array_equal(compact.narrow, compact.lower.astype(np.float32))
     rows = [(each, part.shape) for each, part in compact.stream.blocks()]
     assert rows == [(slice(0, 50), (50, 50))]
+
+
+@pytest.mark.parametrize("equal", [0.0, 3.0])
+def test_coordinates_of_equal_examples_are_found_and_of_unusable_ones_refused(equal: float) -> None:
+    features = np.full((20, 30), equal, dtype=np.float32)
+    lower = Compact.of(iter([features]), 20).lower
+    np.testing.assert_allclose(lower @ lower.T, features @ features.T, atol=1e-3)
+    features[3, 4] = np.nan
+    with pytest.raises(np.linalg.LinAlgError, match="not finite"):
+        Compact.of(iter([features]), 20)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="the system reserves no room on the disk")
+def test_a_matrix_for_which_the_disk_has_no_room_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int, start: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(StorageError, match=r"a matrix of 20 examples takes 0\.0 GB.*No space left.*set TMPDIR"):
+        Compact.of(iter([np.ones((20, 30), dtype=np.float32)]), 20)
 
 
 def test_sums_over_blocks_are_float64() -> None:

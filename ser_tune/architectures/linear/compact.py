@@ -4,6 +4,7 @@ The best weights are a sum of examples (representer theorem), so that the Choles
 holds all that their features do. It lies in a file that has no name, and is mapped into memory.
 """
 
+import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import torch
 from scipy.linalg.blas import ssyrk
 from scipy.linalg.lapack import dpotrf
 
+from ...errors import StorageError
 from .streaming import Stream
 
 __all__ = ["MOST", "Compact"]
@@ -41,12 +43,19 @@ class Compact:
 
     @classmethod
     def of(cls, layers: Iterator[np.ndarray], count: int) -> "Compact":
-        """From features (N, F), float32, layer by layer."""
+        """From features (N, F), float32, layer by layer.
+
+        Raises:
+            LinAlgError: A feature is not finite.
+            StorageError: The disk has no room for the matrix.
+        """
         gram = np.zeros((count, count), dtype=np.float32, order="F")
         for features in layers:
             gram = ssyrk(1.0, features.T, beta=1.0, c=gram, trans=1, lower=1, overwrite_c=1)
+        mean, jitter = float(gram.diagonal().mean()) or 1.0, JITTER  # 0 where all features are
+        if not np.isfinite(mean):
+            raise np.linalg.LinAlgError("features of examples are not finite")
         lower, narrow = _mapped(np.float64, count, "F"), _mapped(np.float32, count, "C")
-        mean, jitter = float(gram.diagonal().mean()), JITTER
         while True:
             for start in range(0, count, ROWS):
                 lower[:, start : start + ROWS] = gram[:, start : start + ROWS]
@@ -78,6 +87,16 @@ class Compact:
 
 
 def _mapped(dtype: type, count: int, order: Literal["C", "F"]) -> np.ndarray:
-    """A matrix of zeros, shape (count, count), in a file that ends with it."""
+    """A matrix of zeros, shape (count, count), in a file that ends with it; `StorageError` where there is no room."""
     with tempfile.TemporaryFile() as file:
+        size = count**2 * np.dtype(dtype).itemsize
+        try:
+            if hasattr(os, "posix_fallocate"):  # or the process would be killed when it writes to a full disk
+                os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            raise StorageError(
+                f"a matrix of {count} examples takes {size / 1e9:.1f} GB of the folder for temporary files "
+                f"'{tempfile.gettempdir()}', which cannot be written: {error.strerror or error}; set TMPDIR to a "
+                "folder with room"
+            ) from None
         return np.memmap(file, dtype, "w+", shape=(count, count), order=order)
