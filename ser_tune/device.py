@@ -25,6 +25,7 @@ __all__ = [
     "keep_freed_memory",
     "pick_device",
     "pick_precision",
+    "processor_multiplies_bfloat16",
     "processor_name",
     "using_threads",
 ]
@@ -122,6 +123,14 @@ def describe_device(device: "torch.device", threads: int | str = "auto") -> str:
     return f"{device.type} {torch.backends.cpu.get_cpu_capability()}, {number} threads"
 
 
+def processor_multiplies_bfloat16() -> bool:
+    """Whether this processor has instructions for products of bfloat16, which take 100 times as long without them."""
+    import torch
+
+    asked = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", None)  # private: another torch may lack it
+    return asked is not None and bool(asked())
+
+
 def processor_name() -> str:
     """The processor's name, where the system has it, such as `Intel(R) Xeon(R) Processor`."""
     with suppress(OSError):
@@ -180,7 +189,7 @@ def faster_precision(
     device = device or pick_device("auto")
     if device.type == "mps" or (device.type == "cuda" and not torch.cuda.is_bf16_supported()):
         return "float32"
-    if device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    if device.type == "cpu" and not processor_multiplies_bfloat16():
         return "float32"
     kind = [describe_device(device), torch.__version__, *kind]
     entry = memory / f"{hashlib.sha256(json.dumps(kind).encode()).hexdigest()[:32]}.json"

@@ -29,6 +29,28 @@ def test_without_instructions_for_it_bfloat16_rounds_as_with_them(monkeypatch: p
     )  # a unit of the last place, from sums in other orders
 
 
+@pytest.mark.parametrize("operators", ["those of this torch", "none"])
+@pytest.mark.parametrize("gelu", [False, True])
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_linear_maps_are_those_of_torch_with_and_without_its_private_operators(
+    dtype: torch.dtype, biased: bool, gelu: bool, operators: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if operators == "none":
+        monkeypatch.setattr(linear_maps, "OPERATORS", ("an_operator_of_no_version",))
+    # Otherwise this version of torch lacks the operators: extraction is slower
+    assert (linear_maps._onednn() is None) == (operators == "none" or not torch._C._has_mkldnn)
+    draw, count = torch.Generator().manual_seed(0), linear_maps.ROWS[dtype]
+    weight, bias, rows = (torch.randn(shape, generator=draw).to(dtype) for shape in ((24, 32), (24,), (count, 32)))
+    product = linear_maps.linear_map(weight, bias if biased else None, gelu=gelu)
+    expected = torch.nn.functional.linear(rows.double(), weight.double(), bias.double() if biased else None)
+    expected = torch.nn.functional.gelu(expected) if gelu else expected
+    tolerance = 1e-5 if dtype is torch.float32 else 2**-6
+    torch.testing.assert_close(product(rows), expected.to(dtype), rtol=tolerance, atol=tolerance)
+    others = torch.cat([rows[:1], torch.randn(count - 1, 32, generator=draw).to(dtype)])
+    torch.testing.assert_close(product(others)[0], product(rows)[0], rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("bands", [80, 128])
 def test_whispers_spectrogram_is_that_of_its_feature_extractor(bands: int) -> None:
     extractor = transformers.WhisperFeatureExtractor(feature_size=bands)
