@@ -21,24 +21,16 @@ no digits beyond the second, of which rounding leaves less: with EmoDB and ridge
 def weighted_layers(features: np.ndarray, supervision: Supervision, penalty: float) -> np.ndarray:
     """Shares of layers, shape (C,), learned together with a linear map of the weighted sum of features (N, C, F)."""
     layers, bands = features.shape[1:]
-    outputs, loss = supervision.targets.shape[1], LOSSES[supervision.loss]
     examples = np.ascontiguousarray(features.transpose(1, 0, 2), dtype=np.float32).reshape(layers, -1)
 
-    def value(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        shares, now = softmax(flat[:layers]), flat[layers:].reshape(outputs, bands + 1)
+    def loss(shares: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         mixed = (shares.astype(np.float32) @ examples).reshape(-1, bands)
-        total, slope = loss(mixed @ now[:, :-1].T + now[:, -1], supervision.targets, supervision.weights)
-        gradient = np.column_stack([slope.T @ mixed, slope.sum(axis=0)]) + penalty * now
-        of_shares = (examples @ (slope @ now[:, :-1]).astype(np.float32).ravel()).astype(np.float64)
-        of_logits = shares * (of_shares - shares @ of_shares)
-        total += penalty / 2 * float(np.square(now).sum())
-        return total, np.concatenate([of_logits, gradient.ravel()])
+        scores = mixed @ weights[:, :-1].T + weights[:, -1]
+        total, slope = LOSSES[supervision.loss](scores, supervision.targets, supervision.weights)
+        of_shares = (examples @ (slope @ weights[:, :-1]).astype(np.float32).ravel()).astype(np.float64)
+        return total, of_shares, np.column_stack([slope.T @ mixed, slope.sum(axis=0)])
 
-    start = np.zeros(layers + outputs * (bands + 1))
-    options = {"maxiter": LAYER_ITERATIONS, "ftol": LAYER_PROGRESS}
-    result = minimize(value, start, jac=True, method="L-BFGS-B", options=options)
-    learned: np.ndarray = softmax(result.x[:layers])
-    return learned
+    return _learned(loss, layers, (supervision.targets.shape[1], bands + 1), penalty)
 
 
 def mixing(
@@ -56,26 +48,44 @@ def mixing(
         penalty: The squared weights count half of it.
     """
     layers, bands = shape
-    targets, weights, loss = supervision.targets, supervision.weights, LOSSES[supervision.loss]
+    targets, counts = supervision.targets, supervision.weights
 
-    def value(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        shares, now = softmax(flat[:layers]), flat[layers:].reshape(targets.shape[1], bands + 1)
-        total, of_weights, of_shares = penalty / 2 * float(np.square(now).sum()), penalty * now, np.zeros(layers)
+    def loss(shares: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        total, of_shares, of_weights = 0.0, np.zeros(layers), np.zeros_like(weights)
         for rows, features in blocks():
-            of_layers = torch.from_numpy(shares).to(features)
-            mixed = torch.einsum("bcf,c->bf", features, of_layers)
-            narrow = torch.from_numpy(now[:, :-1]).to(features)
-            scores = (mixed @ narrow.T).double().cpu().numpy() + now[:, -1]
-            own, slope = loss(scores, targets[rows], weights[rows])
+            mixed = torch.einsum("bcf,c->bf", features, torch.from_numpy(shares).to(features))
+            narrow = torch.from_numpy(weights[:, :-1]).to(features)
+            scores = (mixed @ narrow.T).double().cpu().numpy() + weights[:, -1]
+            own, slope = LOSSES[supervision.loss](scores, targets[rows], counts[rows])
             sloped = torch.from_numpy(slope).to(features)
             total += own
             of_weights[:, :-1] += (sloped.T @ mixed).double().cpu().numpy()
             of_weights[:, -1] += slope.sum(axis=0)
             of_shares += torch.einsum("bcf,bf->c", features, sloped @ narrow).double().cpu().numpy()
-        of_logits = shares * (of_shares - shares @ of_shares)
-        return total, np.concatenate([of_logits, of_weights.ravel()])
+        return total, of_shares, of_weights
 
-    start = np.zeros(layers + targets.shape[1] * (bands + 1))
+    return _learned(loss, layers, (targets.shape[1], bands + 1), penalty)
+
+
+def _learned(
+    loss: Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray, np.ndarray]],
+    layers: int,
+    shape: tuple[int, int],
+    penalty: float,
+) -> np.ndarray:
+    """The shares (C,) of `layers`, with weights of a shape, of which the least loss and penalty are.
+
+    `loss` makes of shares and weights the loss, and its slopes by both.
+    """
+
+    def value(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        shares, weights = softmax(flat[:layers]), flat[layers:].reshape(shape)
+        total, of_shares, of_weights = loss(shares, weights)
+        of_logits = shares * (of_shares - shares @ of_shares)
+        total += penalty / 2 * float(np.square(weights).sum())
+        return total, np.concatenate([of_logits, (of_weights + penalty * weights).ravel()])
+
+    start = np.zeros(layers + shape[0] * shape[1])
     options = {"maxiter": LAYER_ITERATIONS, "ftol": LAYER_PROGRESS}
     learned: np.ndarray = softmax(minimize(value, start, jac=True, method="L-BFGS-B", options=options).x[:layers])
     return learned
