@@ -4,12 +4,13 @@ To add one: a module with an `ARCHITECTURE`, and its line here.
 """
 
 from ..components import Catalogue
-from .base import BLOCK, Architecture, Examples, Held, Inputs, InputShape, Rows
+from .base import BLOCK, PART, Architecture, Examples, Held, Inputs, InputShape, Rows
 from .shared import Shared
 
 __all__ = [
     "ARCHITECTURES",
     "BLOCK",
+    "PART",
     "Architecture",
     "Examples",
     "Held",

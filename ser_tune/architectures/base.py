@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BLOCK",
+    "PART",
     "Architecture",
     "Examples",
     "Held",
@@ -22,6 +23,8 @@ __all__ = [
 
 BLOCK = 2**28
 """Most bytes of a block of a solver's inputs, float32, unless it asks for others."""
+PART = 2**25
+"""Bytes of a block where a network reads inputs that are more than `BLOCK`."""
 
 Inputs: TypeAlias = "tuple[Tensor, ...]"
 """As a network takes them: segments (B, C, F, T), scaled; where utterances are whole, their lengths (B,) too."""

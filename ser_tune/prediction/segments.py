@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
+from ..architectures import BLOCK, PART
 from ..config import NormalisationSettings, SegmentSettings
 from ..device import exact_float32
 from ..features import FeatureStore, Moments, Scaling, as_slice, frame_numbers, plan_segments, random_crops
@@ -24,8 +25,6 @@ EVALUATION_BATCH = 64
 """Segments of a batch of evaluation."""
 EVALUATION_FRAMES = 64 * 100
 """Frames of a batch where utterances are whole: a few long ones take as much memory as many short ones."""
-LARGE, PART = 2**28, 2**25
-"""Bytes of all utterances above which a batch has a bound, and this bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +112,10 @@ class SegmentReader:
         self.settings = settings
         self.batch_norm = batch_norm
         self._shortest_frames = shortest_frames
-        self._frames = [part.frames for part in features]
+        self._frames, first = self._source(features, utterances)
         self._part = np.repeat(np.arange(len(features)), len(utterances))
         self._device = features[0].frames.device
-        self._first = np.concatenate([part.offsets[utterances] for part in features])
+        self._first = np.concatenate(first)
         self._scaling = np.tile(scaling_number[utterances], len(features))
         self._shift = torch.from_numpy(np.stack([scaling.shift for scaling in scalings])).to(self._device)
         self._factor = torch.from_numpy(np.stack([1 / scaling.spread for scaling in scalings])).to(self._device)
@@ -124,6 +123,12 @@ class SegmentReader:
         if settings.padding == "floor":
             minima = np.concatenate([part.moments.minimum[utterances] for part in features])
             self._floor = torch.from_numpy(minima.astype(np.float32)).to(self._device)
+
+    def _source(
+        self, features: Sequence[UtteranceFeatures], utterances: np.ndarray
+    ) -> "tuple[list[Tensor], list[np.ndarray]]":
+        """Tensors that are read, and in each the first row of every utterance."""
+        return [part.frames for part in features], [part.offsets[utterances] for part in features]
 
     def __len__(self) -> int:
         """Number of segments."""
@@ -168,7 +173,7 @@ class SegmentReader:
         return frame_numbers(self.plan, which, self.settings, shortest_frames=self._shortest_frames)
 
     @property
-    def _padded(self) -> np.ndarray:
+    def padded(self) -> np.ndarray:
         """Frames that each segment needs at least, shape (S,)."""
         if self.settings.frames is not None:
             return np.full(len(self), self.settings.frames)
@@ -183,11 +188,11 @@ class SegmentReader:
     @property
     def nbytes(self) -> int:
         """Bytes of all segments at once, float32."""
-        return len(self) * int(self._padded.max(initial=0)) * self.frame_bytes
+        return len(self) * int(self.padded.max(initial=0)) * self.frame_bytes
 
     def blocks(self, nbytes: int) -> "Iterator[tuple[slice, tuple[Tensor, ...]]]":
         """Consecutive segments, as `gather` reads them, of up to so many bytes, but one at least."""
-        for rows in _consecutive(self._padded, nbytes // self.frame_bytes):
+        for rows in _consecutive(self.padded, nbytes // self.frame_bytes):
             yield rows, self.gather(np.arange(rows.start, rows.stop))
 
     def gather(self, which: np.ndarray) -> "tuple[Tensor, ...]":
@@ -219,7 +224,7 @@ class SegmentReader:
             segments *= mask
         inputs: tuple[Tensor, ...] = ()
         if self.settings.frames is None:
-            lengths = self._padded[which]
+            lengths = self.padded[which]
             inside = np.arange(number.shape[1]) < lengths[:, None]
             if self._floor is not None or not np.array_equal(inside, real):  # else all padding is 0 already
                 segments *= self._sent(inside)[:, :, None, None]
@@ -233,38 +238,21 @@ class SegmentReader:
 class MeanReader(SegmentReader):
     """Whole utterances of a single frame, the mean of their frames, from moments: no frame is read.
 
-    The arguments are those of `SegmentReader`, and so is the plan.
+    The arguments are those of `SegmentReader`, and so is the plan; settings must leave utterances whole.
     """
 
-    def __init__(
-        self,
-        features: Sequence[UtteranceFeatures],
-        utterances: np.ndarray,
-        settings: SegmentSettings,
-        scaling: tuple[Sequence[Scaling], np.ndarray],
-        *,
-        overlap: bool,
-        shortest_frames: int = 1,
-        batch_norm: Literal["train", "speaker"] = "train",
-    ) -> None:
-        """Plan the utterances; settings must leave them whole."""
+    def _source(
+        self, features: Sequence[UtteranceFeatures], utterances: np.ndarray
+    ) -> "tuple[list[Tensor], list[np.ndarray]]":
         import torch
 
-        sums = [replace(part, frames=torch.from_numpy(part.moments.total).to(part.frames.device)) for part in features]
-        super().__init__(
-            sums,
-            utterances,
-            settings,
-            scaling,
-            overlap=overlap,
-            shortest_frames=shortest_frames,
-            batch_norm=batch_norm,
-        )
-        self._first = np.tile(utterances, len(features))
         self._counts = np.stack([part.moments.count for part in features])
+        sums = [torch.from_numpy(part.moments.total).to(part.frames.device) for part in features]
+        return sums, [utterances] * len(features)
 
     @property
-    def _padded(self) -> np.ndarray:
+    def padded(self) -> np.ndarray:
+        """As of `SegmentReader`."""
         return np.ones(len(self), dtype=np.int64)
 
     def _numbers(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -324,9 +312,10 @@ def _batches(reader: SegmentReader, which: np.ndarray) -> list[np.ndarray]:
     if reader.settings.frames is not None:
         return np.array_split(which, -(-len(which) // EVALUATION_BATCH))
     batches: list[list[int]] = [[]]
-    most = EVALUATION_FRAMES if reader.nbytes <= LARGE else min(EVALUATION_FRAMES, PART // reader.frame_bytes)
-    for segment in which[np.argsort(reader.plan.length[which], kind="stable")]:
-        if batches[-1] and (len(batches[-1]) + 1) * reader.plan.length[segment] > most:
+    most = EVALUATION_FRAMES if reader.nbytes <= BLOCK else min(EVALUATION_FRAMES, PART // reader.frame_bytes)
+    frames = reader.padded
+    for segment in which[np.argsort(frames[which], kind="stable")]:
+        if batches[-1] and (len(batches[-1]) + 1) * frames[segment] > most:
             batches.append([])
         batches[-1].append(segment)
     return [np.array(batch) for batch in batches]

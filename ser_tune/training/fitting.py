@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..architectures import ARCHITECTURES, BLOCK, Examples, Held, Rows
+from ..architectures import ARCHITECTURES, BLOCK, PART, Examples, Held, Rows
 from ..architectures.networks import members_of, set_scale
 from ..device import keep_freed_memory
 from ..features import FEATURE_SETS
@@ -20,9 +20,6 @@ from .fold import FittedNetwork, FoldTraining
 from .statistics import AnyTrial, TrainingData, fold_statistics
 
 __all__ = ["fit", "fold_seed", "prepare_fold", "recipe_of"]
-
-PART = 2**25
-"""Bytes of inputs that a solved network reads at once where there are more than a block."""
 
 
 def fold_seed(seed: int, fold: int) -> int:

@@ -224,6 +224,27 @@ def test_means_of_whole_utterances_come_from_moments_alone(copies: int, padding:
         torch.testing.assert_close(mean[:, :, 0], expected, rtol=1e-4, atol=1e-5)
 
 
+def test_means_of_many_utterances_are_a_batch_however_long_these_are() -> None:
+    lengths, batches = [EVALUATION_FRAMES // 2] * 5, []
+
+    class Counted(nn.Module):
+        def forward(self, means: Tensor, lengths: Tensor) -> Tensor:
+            batches.append(len(means))
+            return means.flatten(1)
+
+    features = _features(lengths)
+    unscaled = Scaling(shift=np.zeros((C, F), np.float32), spread=np.ones((C, F), np.float32))
+    reader = MeanReader(
+        [features],
+        np.arange(5),
+        SegmentSettings.model_validate({"frames": None}),
+        ([unscaled], np.zeros(5, dtype=np.int64)),
+        overlap=True,
+    )
+    segment_outputs(Counted(), reader, TASK)
+    assert batches == [5]
+
+
 # Whole utterances
 
 
@@ -307,7 +328,7 @@ def test_many_utterances_are_judged_in_parts_of_few_bytes(monkeypatch: pytest.Mo
     reader, network = _whole([20] * 40), _Listener()
     expected = segment_outputs(network, reader, TASK)
     assert [count for count, _, _ in network.batches] == [40]
-    monkeypatch.setattr(segments, "LARGE", 0)
+    monkeypatch.setattr(segments, "BLOCK", 0)
     monkeypatch.setattr(segments, "PART", 10 * 20 * reader.frame_bytes)
     np.testing.assert_allclose(segment_outputs(network, reader, TASK), expected, rtol=1e-5)
     assert [count for count, _, _ in network.batches[1:]] == [10] * 4
