@@ -1,5 +1,6 @@
 """The object that every architecture defines, and the examples of its solver."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -114,6 +115,11 @@ class Examples:
         """All inputs at once: segments (N, C, F, T), and lengths (N,) where utterances are whole."""
         [(_, inputs)] = self.rows.blocks(max(self.nbytes, 1))
         return inputs
+
+    @property
+    def kept(self) -> Shared:
+        """Keeps results of the inputs: for examples with the same source, or where that is unknown for the caller."""
+        return self.shared if self.source else Shared(math.inf)
 
     def blocks(self, nbytes: int = BLOCK) -> Iterator[tuple[slice, Inputs]]:
         """Read all examples once: consecutive rows and their inputs, of up to so many bytes."""

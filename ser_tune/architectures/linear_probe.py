@@ -1,6 +1,5 @@
 """`linear_probe`: a linear map of utterance-level features, solved instead of trained by descent."""
 
-import math
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,7 +10,6 @@ from pydantic import Field
 from ..config import Choice, FloatRange, ModelSettings
 from ..errors import ConfigError
 from .base import BLOCK, Architecture, Examples, InputShape
-from .shared import Shared
 
 if TYPE_CHECKING:
     from torch import nn
@@ -49,7 +47,7 @@ class LinearProbeSettings(ModelSettings):
     are then scaled for the best CCC of left-out training speakers; unscaled_ridge: dimensions without this scale, for
     mae and rmse; squared_hinge: a linear support vector machine, one emotion against the rest; logistic: multinomial,
     or one emotion against the rest where an utterance has several. Scores of the training recordings are those of the
-    best weights to 0.001."""
+    best weights to 0.001; where their features take more than 256 MiB, to 0.005."""
     penalty: Annotated[float, Field(gt=0, le=1e6), FloatRange(low=1e-3, high=10.0, log=True)] = 0.1
     """L2 penalty: this times the number of features is scikit-learn's alpha, or 1 / C."""
 
@@ -126,8 +124,7 @@ def _problem(network: "LinearProbe", examples: Examples, aims: "Supervision", pe
         for number, share in enumerate(shares):  # layer by layer, not all in float64 at once
             mixed += share * layers[:, number].astype(np.float64)
         return Problem.of(space_of(mixed), aims, penalty)
-    shared = examples.shared if examples.source else Shared(math.inf)
-    key = (examples.source, tuple(network.channels))
+    shared, key = examples.kept, (examples.source, tuple(network.channels))
     space = shared.get((key, "space"), lambda: space_of(features().reshape(len(examples), -1)))
     return Problem.of(space, aims, penalty, shared=shared, key=key)
 
@@ -162,7 +159,7 @@ ARCHITECTURE = Architecture(
     means=True,
     restricted={kind: {"model.objective": Choice(names)} for kind, names in OBJECTIVES.items()},
     solver="ridge by eigenvectors; squared hinge and logistic by Newton's method, scores exact to 0.001, left out too; "
-    "of more than 256 MiB all by conjugate gradients",
+    "of more than 256 MiB all by conjugate gradients, exact to 0.005, left out to 0.02",
     citation="linear probes of frozen layers: G. Alain, Y. Bengio: Understanding intermediate layers using linear "
     "classifier probes, arXiv 1610.01644, 2016; weighted layers: S. Yang et al.: SUPERB, arXiv 2105.01051, 2021; "
     "ridge: A. E. Hoerl, R. W. Kennard, Technometrics 12(1), 1970; temperature: C. Guo et al., arXiv 1706.04599, 2017",

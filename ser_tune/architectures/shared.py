@@ -19,7 +19,10 @@ ResultT = TypeVar("ResultT", bound=Sized)
 
 
 class Shared:
-    """Results by all that they depend on; those that were not used for longest make room for new ones."""
+    """Results by all that they depend on; those that were not used for longest make room for new ones.
+
+    A thread has its own.
+    """
 
     def __init__(self, bound: float) -> None:
         """Keep nothing yet, and never more than `bound` bytes."""

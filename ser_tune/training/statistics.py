@@ -30,13 +30,13 @@ class TrainingData:
     """Keeps results for other trials with the same features."""
 
     def inputs(self, config: AnyTrial, train: np.ndarray) -> str:
-        """A text of all that the scaled inputs of training utterances, by their numbers, depend on.
+        """A text of all that the inputs of training utterances, by their numbers, depend on, but for their channels.
 
-        It is empty where that of the features is.
+        Architectures read utterances in other ways. The text is empty where that of the features is.
         """
         if not self.source:
             return ""
-        settings = (config.normalisation.model_dump_json(), config.segments.model_dump_json())
+        settings = (config.model.name, config.normalisation.model_dump_json(), config.segments.model_dump_json())
         speakers = self.speakers if config.normalisation.scope == "speaker" else np.zeros(0)
         numbers = hashlib.sha256(train.tobytes() + speakers.tobytes()).hexdigest()
         return " ".join([self.source, *settings, numbers])

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
-from ser_tune.architectures import ARCHITECTURES, Shared
+from ser_tune.architectures import ARCHITECTURES, Examples, Shared
 from ser_tune.architectures.linear import problem, ridge
+from ser_tune.components import Catalogue
 from ser_tune.features import Moments
 from ser_tune.prediction import SegmentReader
 from ser_tune.training import AnyTrial, FittedNetwork, TrainingData, fit
@@ -78,6 +79,31 @@ def test_trials_that_share_have_the_networks_of_those_that_do_not(
         alone, other = _fit(probe(**model), data), _fit(probe(**model), sharing)
         np.testing.assert_array_equal(alone.validation, other.validation)
         assert alone.history[0].train_loss == other.history[0].train_loss
+
+
+def test_architectures_that_read_utterances_in_other_ways_share_nothing(
+    probe: Probe, sharing: TrainingData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plug-in's solver may read frames where `linear_probe` reads means, of the same fold and process."""
+    seen = []
+    base = ARCHITECTURES.get("linear_probe")
+
+    def solve(network: Any, settings: Any, examples: Examples) -> None:
+        seen.append(tuple(examples.inputs[0].shape))
+        assert base.solve is not None
+        base.solve(network, settings, examples)
+
+    class Other(base.settings):  # type: ignore[misc, name-defined]
+        name: Literal["other"] = "other"
+
+    other = replace(base, name="other", settings=Other, solve=solve, means=False)
+    found = Catalogue.get
+    monkeypatch.setattr(Catalogue, "get", lambda self, name: other if name == "other" else found(self, name))
+    config = probe()
+    _fit(config, sharing)
+    _fit(config.model_copy(update={"model": Other()}), sharing)
+    longest = int(np.diff(sharing.features.offsets)[TRAIN].max())
+    assert seen == [(len(TRAIN), 3, 8, longest)]
 
 
 @pytest.mark.parametrize("changed", ["train", "segments", "normalisation", "source"])

@@ -1,6 +1,5 @@
 """Weights of a linear probe of more examples than memory holds, from blocks of their features."""
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +10,6 @@ from torch import Tensor
 
 from ..base import Examples
 from ..networks.linear_probe import averaged
-from ..shared import Shared
 from .compact import MOST, Compact
 from .layers import mixing
 from .streaming import Sketch, Stream, fit_stream
@@ -87,10 +85,9 @@ def fit_large(
         network.layer_weights.copy_(torch.from_numpy(shares))
         stream = Stream(features.mixed(shares), count, width)
         return _fitted(stream, Sketch.of(stream, features.device), aims, penalty, groups)
-    shared = examples.shared if examples.source else Shared(math.inf)
-    key = (examples.source, tuple(network.channels))
+    shared, key = examples.kept, (examples.source, tuple(network.channels))
     stream = Stream(features.flat, count, width)
-    if not count <= min(MOST, width) or features.device.type != "cpu":
+    if count > min(MOST, width) or features.device.type != "cpu":
         sketch = shared.get((key, "sketch"), lambda: Sketch.of(stream, features.device))
         return _fitted(stream, sketch, aims, penalty, groups)
     bands = width // layers

@@ -1,9 +1,9 @@
 """Linear maps with an L2 penalty of more examples than memory holds: Newton's method on rows that are read in blocks.
 
-A step is solved by conjugate gradients, of which each iteration reads all rows once (C. Lin, R. Weng, S. Keerthi: Trust
-region Newton method, JMLR 9, 2008). They are preconditioned by the largest eigenvalues of the features' Gram matrix,
-from a randomised sketch (Z. Frangella, J. Tropp, M. Udell: Randomized Nyström preconditioning, SIAM Journal on Matrix
-Analysis 44(2), 2023). Memory holds a block, the sketch, and a few vectors of weights and of scores. Products are
+Conjugate gradients find each step (C. Lin, R. Weng, S. Keerthi: Trust region Newton method, JMLR 9, 2008); an iteration
+reads all rows once. The preconditioner has the largest eigenvalues of the features' Gram matrix, from a randomised
+sketch (Z. Frangella, J. Tropp, M. Udell: Randomized Nyström preconditioning, SIAM Journal on Matrix Analysis 44(2),
+2023). Memory holds a block, the sketch, and a few vectors of weights and of scores. Products are
 float32; their sums are float64.
 """
 
