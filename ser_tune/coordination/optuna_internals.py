@@ -6,7 +6,7 @@ first where another version changes one.
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -148,9 +148,20 @@ def joined(study: optuna.Study) -> Iterator[None]:
     except BaseException:
         session.joined = False
         session.rollback()
+        _read_again(study)
         raise
     finally:
         session.close()
+
+
+def _read_again(study: optuna.Study) -> None:
+    """Fill Optuna's cache anew: it has kept the trials, and ends of trials, of writes that were undone."""
+    cache: Any = study._storage
+    with cache._lock:
+        for kept in (cache._studies, cache._trial_id_to_study_id_and_number, cache._study_id_and_number_to_trial_id):
+            kept.clear()
+    with suppress(StorageInternalError):  # the first error ends the study
+        cache.get_all_trials(study._study_id, deepcopy=False)
 
 
 def _patient(method: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 
 import numpy as np
@@ -33,6 +33,7 @@ from ..training import AnyTrial, EpochReport, recipe_of
 from .observer import StudyObserver, TrialOutcome
 from .place_sampler import sample
 from .pruners import PRUNERS, JudgedTrial, Unpruned
+from .samplers import SAMPLERS
 from .selection import note_sums
 from .trainer import Trainer
 from .trial import TAKEN, Judge, Proposal, TakenError, run_trial
@@ -66,7 +67,8 @@ class Objective:
         """
         definition = self.trainer.prepared.definition
         # All that varies is drawn, so that the sampler can learn from the trial; some of it may be replaced
-        with joined(trial.study):
+        own = definition.config.study.sampler in SAMPLERS.modules  # a plug-in may take minutes, or write from threads
+        with joined(trial.study) if own else nullcontext():
             drawn = sample(trial, definition.search)
         sampled = drawn | trial.user_attrs.get(OVERRIDES, {})
         self._outcome = None
@@ -205,14 +207,13 @@ class Reporting:
         """
         if self._noted == len(self._scores):
             return
+        single = len(self._trial.study.directions) == 1  # Optuna refuses reports where there are several objectives
         try:
             with joined(self._trial.study):
                 self._trial.set_user_attr(FOLDS_ENDED, len(self._scores))
                 for ended in range(self._noted + 1, len(self._scores) + 1):
                     known = [found for found in self._scores[:ended] if not Ranking.is_missing(found)]
-                    if (
-                        known and len(self._trial.study.directions) == 1
-                    ):  # Optuna refuses reports where there are several
+                    if known and single:
                         self._trial.report(float(np.mean(known)), ended)
         except UpdateFinishedTrialError:
             raise TakenError from None

@@ -142,6 +142,33 @@ def test_an_error_undoes_all_joined_writes(filed: optuna.Study) -> None:
     assert trial_as_stored(trial).user_attrs == {"folds": 4}
 
 
+@pytest.mark.parametrize("ended", range(6))
+def test_a_study_whose_joined_writes_were_undone_is_that_of_the_database(filed: optuna.Study, ended: int) -> None:
+    def _others() -> list[optuna.trial.FrozenTrial]:
+        return optuna.load_study(study_name=filed.study_name, storage=filed._storage._backend.url).get_trials()
+
+    known, new = filed.ask(), list[optuna.Trial]()
+    steps = (
+        lambda: filed.enqueue_trial({"x": 0.25}),
+        lambda: new.append(filed.ask()),
+        lambda: new[0].suggest_float("x", 0, 1),
+        lambda: filed.tell(new[0], 0.5),
+        lambda: known.suggest_float("x", 0, 1),
+    )
+    with pytest.raises(KeyboardInterrupt), joined(filed):  # noqa: PT012 - the error ends it
+        for step in steps[:ended]:
+            step()
+            filed.get_trials(deepcopy=False)
+        raise KeyboardInterrupt
+    assert filed.get_trials() == _others()
+    assert [trial.number for trial in filed.get_trials()] == [0]
+    known.suggest_float("y", 0, 1)
+    filed.tell(known, 0.75)
+    filed.tell(filed.ask(), 0.25)
+    assert filed.get_trials() == _others()
+    assert [trial.value for trial in filed.get_trials()] == [0.75, 0.25]
+
+
 def test_importances_are_those_of_ped_anova() -> None:
     """`report` shows Optuna's default evaluator; another default would change a stored study's page."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
