@@ -1,7 +1,10 @@
 """What a trial sees: the training and validation sides of its folds, and of nobody else."""
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import numpy as np
@@ -14,6 +17,7 @@ from ser_tune.coordination import CURVES
 from ser_tune.errors import CorpusError
 from ser_tune.protocol import prepare
 from ser_tune.search import StudySummary
+from ser_tune.search.samplers.base import Sampler
 
 Run = Callable[..., StudySummary]
 Commits = Callable[[str], int]
@@ -83,6 +87,29 @@ def test_a_trial_makes_five_commits_whatever_its_number_of_quick_folds_and_param
     run(3)
     # Claimed, proposed, its first fold, its other folds and curves, its end
     assert np.diff(ended).tolist() == [5, 5]
+
+
+class _WaitingSampler(optuna.samplers.RandomSampler):
+    """Waits, before it draws a value, until another connection could have written to the study."""
+
+    def sample_independent(self, study: optuna.Study, *arguments: Any) -> Any:
+        database = study._storage._backend.url.removeprefix("sqlite:///")  # type: ignore[attr-defined]
+        with closing(sqlite3.connect(database, timeout=0.2, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+        return super().sample_independent(study, *arguments)
+
+
+WAITING = Sampler(name="waiting", build=lambda settings, seed: _WaitingSampler(seed), citation="none")
+
+
+@pytest.mark.slow
+def test_others_can_write_while_a_plug_in_draws_a_trials_values(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def _plugins(group: str) -> dict[str, tuple[EntryPoint, ...]]:
+        point = EntryPoint("waiting", f"{__name__}:WAITING", group)
+        return {"waiting": (point,)} if group == "ser_tune.samplers" else {}
+
+    monkeypatch.setattr("ser_tune.components._plugins", _plugins)
+    assert run(2, **{"study.sampler": "waiting"}).complete == 2
 
 
 @pytest.mark.slow
