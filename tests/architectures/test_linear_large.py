@@ -77,6 +77,24 @@ def test_a_probe_of_blocks_is_that_of_all_features_at_once(
     assert found.temperature == pytest.approx(float(expected.temperature), rel=0.02)
 
 
+@pytest.mark.parametrize("way", ["at once", "blocks", "compact"])
+@pytest.mark.parametrize(("kind", "objective"), CASES)
+@pytest.mark.parametrize("count", [1, 7])
+@pytest.mark.parametrize("equal", ["features", "labels"])
+def test_few_equal_examples_of_a_single_speaker_are_solved(
+    equal: str, count: int, kind: str, objective: str, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if way != "at once":
+        monkeypatch.setattr(linear_probe, "BLOCK", 0)
+        monkeypatch.setattr(large_module, "MOST", 0 if way == "blocks" else 10_000)
+    many = _examples(NARROW, kind)
+    segments, labels = many.inputs[0][:count].clone(), many.labels[:count].clone()
+    (segments if equal == "features" else labels)[:] = (segments if equal == "features" else labels)[0].clone()
+    examples = Examples.of((segments,), labels, torch.zeros(count, dtype=torch.int64), kind)
+    probe = _solved(examples, NARROW, objective=objective, penalty=0.001)
+    assert torch.isfinite(probe(*examples.inputs)).all()
+
+
 @pytest.mark.parametrize("layers", ["weighted", 2])
 def test_layers_are_mixed_and_chosen_in_blocks_too(
     layers: str | int, large: str, monkeypatch: pytest.MonkeyPatch

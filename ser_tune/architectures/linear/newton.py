@@ -211,7 +211,10 @@ def conjugate(objective: Objective, gradient: np.ndarray, bend: Bend, left: floa
         if size <= enough:
             break
         curved = space.pulled(bend(of_direction)) + objective.penalty * direction
-        reach = size / space.product(direction, of_direction, curved)
+        curvature = space.product(direction, of_direction, curved)
+        if curvature <= 0:  # of equal examples rounding errors are left
+            break
+        reach = size / curvature
         change, moved, rest = change + reach * direction, moved + reach * of_direction, rest - reach * curved
         of_rest = space.scores(rest)
         before, size = size, space.product(rest, of_rest, rest)
