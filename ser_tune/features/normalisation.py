@@ -91,6 +91,11 @@ class Moments:
             squares = self.squares[utterances]
         return squares
 
+    @property
+    def _at_once(self) -> int:
+        """Utterances of a block."""
+        return max(1, VALUES // int(np.prod(self.minimum.shape[1:])))
+
     def channels(self, which: Sequence[int]) -> "Moments":
         """Moments of some channels."""
         index = as_slice(which)
@@ -103,7 +108,7 @@ class Moments:
         if settings.kind == "none":
             shape = self.minimum.shape[1:]
             return Scaling(shift=np.zeros(shape, dtype=np.float32), spread=np.ones(shape, dtype=np.float32))
-        step = max(1, VALUES // int(np.prod(self.minimum.shape[1:])))
+        step = self._at_once
         blocks = [utterances[start : start + step] for start in range(0, len(utterances), step)]
         if settings.kind == "minmax":
             # Of features in float16 too: their range may be too wide for it
@@ -120,7 +125,7 @@ class Moments:
         """The scaling of every utterance by itself: to the bit `scaling` of each, many at once."""
         if settings.kind == "none":
             return [self.scaling(np.arange(1), settings)] * len(self.count)
-        step, found = max(1, VALUES // int(np.prod(self.minimum.shape[1:]))), list[Scaling]()
+        step, found = self._at_once, list[Scaling]()
         for start in range(0, len(self.count), step):
             some = slice(start, start + step)
             if settings.kind == "minmax":

@@ -172,12 +172,12 @@ class SegmentReader:
         """As `frame_numbers`."""
         return frame_numbers(self.plan, which, self.settings, shortest_frames=self._shortest_frames)
 
-    @property
-    def padded(self) -> np.ndarray:
-        """Frames that each segment needs at least, shape (S,)."""
+    def padded(self, which: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Frames that each of some segments needs at least, shape (B,)."""
+        lengths = self.plan.length[which]
         if self.settings.frames is not None:
-            return np.full(len(self), self.settings.frames)
-        padded: np.ndarray = np.maximum(self.plan.length, self._shortest_frames)
+            return np.full(len(lengths), self.settings.frames)
+        padded: np.ndarray = np.maximum(lengths, self._shortest_frames)
         return padded
 
     @property
@@ -188,11 +188,11 @@ class SegmentReader:
     @property
     def nbytes(self) -> int:
         """Bytes of all segments at once, float32."""
-        return len(self) * int(self.padded.max(initial=0)) * self.frame_bytes
+        return len(self) * int(self.padded().max(initial=0)) * self.frame_bytes
 
     def blocks(self, nbytes: int) -> "Iterator[tuple[slice, tuple[Tensor, ...]]]":
         """Consecutive segments, as `gather` reads them, of up to so many bytes, but one at least."""
-        for rows in _consecutive(self.padded, nbytes // self.frame_bytes):
+        for rows in _consecutive(self.padded(), nbytes // self.frame_bytes):
             yield rows, self.gather(np.arange(rows.start, rows.stop))
 
     def gather(self, which: np.ndarray) -> "tuple[Tensor, ...]":
@@ -224,7 +224,7 @@ class SegmentReader:
             segments *= mask
         inputs: tuple[Tensor, ...] = ()
         if self.settings.frames is None:
-            lengths = self.padded[which]
+            lengths = self.padded(which)
             inside = np.arange(number.shape[1]) < lengths[:, None]
             if self._floor is not None or not np.array_equal(inside, real):  # else all padding is 0 already
                 segments *= self._sent(inside)[:, :, None, None]
@@ -250,10 +250,9 @@ class MeanReader(SegmentReader):
         sums = [torch.from_numpy(part.moments.total).to(part.frames.device) for part in features]
         return sums, [utterances] * len(features)
 
-    @property
-    def padded(self) -> np.ndarray:
+    def padded(self, which: np.ndarray | slice = slice(None)) -> np.ndarray:
         """As of `SegmentReader`."""
-        return np.ones(len(self), dtype=np.int64)
+        return np.ones(len(self.plan.length[which]), dtype=np.int64)
 
     def _numbers(self, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros((len(which), 1), dtype=np.int64), np.ones((len(which), 1), dtype=bool)
@@ -313,9 +312,9 @@ def _batches(reader: SegmentReader, which: np.ndarray) -> list[np.ndarray]:
         return np.array_split(which, -(-len(which) // EVALUATION_BATCH))
     batches: list[list[int]] = [[]]
     most = EVALUATION_FRAMES if reader.nbytes <= BLOCK else min(EVALUATION_FRAMES, PART // reader.frame_bytes)
-    frames = reader.padded
-    for segment in which[np.argsort(frames[which], kind="stable")]:
-        if batches[-1] and (len(batches[-1]) + 1) * frames[segment] > most:
+    frames = reader.padded(which)
+    for place in np.argsort(frames, kind="stable"):
+        if batches[-1] and (len(batches[-1]) + 1) * frames[place] > most:
             batches.append([])
-        batches[-1].append(segment)
+        batches[-1].append(which[place])
     return [np.array(batch) for batch in batches]

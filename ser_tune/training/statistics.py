@@ -46,29 +46,24 @@ class TrainingData:
 class Scalings:
     """The scalings of a corpus for a fold."""
 
-    train: Scaling | None
-    """Scaling by the training speakers' frames; None where the scope is not `train`."""
-    used: list[Scaling]
-    """Every scaling in use."""
-    number: np.ndarray
-    """Number of the scaling of each utterance of the corpus, shape (U,)."""
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the arrays."""
-        return self.number.nbytes + sum(scaling.shift.nbytes + scaling.spread.nbytes for scaling in self.used)
-
-
-@dataclass(frozen=True, slots=True)
-class FoldStatistics:
-    """Everything that the training of a fold takes from data besides its segments."""
-
     train_scaling: Scaling | None
     """Scaling by the training speakers' frames; None where the scope is not `train`."""
     scalings: list[Scaling]
     """Every scaling in use."""
     scaling_number: np.ndarray
     """Number of the scaling of each utterance of the corpus, shape (U,)."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays."""
+        of_scalings = sum(scaling.shift.nbytes + scaling.spread.nbytes for scaling in self.scalings)
+        return self.scaling_number.nbytes + of_scalings
+
+
+@dataclass(frozen=True, slots=True)
+class FoldStatistics(Scalings):
+    """Everything that the training of a fold takes from data besides its segments."""
+
     stratum_counts: np.ndarray
     """Clean training segments of each stratum, such as a class, in the order of `Targets.stratum_names`, int64."""
 
@@ -88,9 +83,5 @@ def fold_statistics(config: AnyTrial, data: TrainingData, train: np.ndarray) -> 
     scalings = data.shared.get((inputs, "scalings"), make) if inputs else make()
     plan = plan_segments(np.diff(data.features.offsets)[train], config.segments, overlap=True)
     strata = data.targets.strata[train][plan.utterance]
-    return FoldStatistics(
-        train_scaling=scalings.train,
-        scalings=scalings.used,
-        scaling_number=scalings.number,
-        stratum_counts=np.bincount(strata, minlength=len(data.targets.stratum_names)),
-    )
+    counts = np.bincount(strata, minlength=len(data.targets.stratum_names))
+    return FoldStatistics(scalings.train_scaling, scalings.scalings, scalings.scaling_number, counts)
