@@ -117,8 +117,8 @@ class Examples:
         return inputs
 
     @property
-    def kept(self) -> Shared:
-        """Keeps results of the inputs: for examples with the same source, or where that is unknown for the caller."""
+    def results(self) -> Shared:
+        """Kept results of the inputs: for examples with the same source, or where that is unknown for the caller."""
         return self.shared if self.source else Shared(math.inf)
 
     def blocks(self, nbytes: int = BLOCK) -> Iterator[tuple[slice, Inputs]]:

@@ -124,7 +124,7 @@ def _problem(network: "LinearProbe", examples: Examples, aims: "Supervision", pe
         for number, share in enumerate(shares):  # layer by layer, not all in float64 at once
             mixed += share * layers[:, number].astype(np.float64)
         return Problem.of(space_of(mixed), aims, penalty)
-    shared, key = examples.kept, (examples.source, tuple(network.channels))
+    shared, key = examples.results, (examples.source, tuple(network.channels))
     space = shared.get((key, "space"), lambda: space_of(features().reshape(len(examples), -1)))
     return Problem.of(space, aims, penalty, shared=shared, key=key)
 

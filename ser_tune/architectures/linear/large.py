@@ -85,7 +85,7 @@ def fit_large(
         network.layer_weights.copy_(torch.from_numpy(shares))
         stream = Stream(features.mixed(shares), count, width)
         return _fitted(stream, Sketch.of(stream, features.device), aims, penalty, groups)
-    shared, key = examples.kept, (examples.source, tuple(network.channels))
+    shared, key = examples.results, (examples.source, tuple(network.channels))
     stream = Stream(features.flat, count, width)
     if count > min(MOST, width) or features.device.type != "cpu":
         sketch = shared.get((key, "sketch"), lambda: Sketch.of(stream, features.device))
