@@ -1,6 +1,5 @@
 """Downloading a corpus: whole and right, or not there; what was fetched before an interruption is kept."""
 
-import hashlib
 import shutil
 import zipfile
 import zlib
@@ -11,6 +10,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import CorpusError
 from .base import Archive, Corpus, CorpusSource
+from .folder import content_digest
 
 __all__ = ["download_corpus"]
 
@@ -84,19 +84,13 @@ def _fetch(source: CorpusSource, archive: Archive, place: Path, progressed: Prog
     if not file.exists():
         _resume(archive.url, partial, progressed)
         partial.replace(file)
-    if archive.sha256 is not None and _sha256(file) != archive.sha256:
+    if archive.sha256 is not None and content_digest(file) != archive.sha256:
         file.unlink()
         raise CorpusError(
             f"{archive.url} is not the published archive: its SHA-256 is not {archive.sha256}; it was deleted, so that "
             "the same command starts anew"
         )
     return file
-
-
-def _sha256(path: Path) -> str:
-    """The SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _resume(url: str, partial: Path, progressed: Progress) -> None:

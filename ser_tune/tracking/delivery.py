@@ -1,7 +1,7 @@
 """Delivery of the outbox's records to MLflow: in order, each once, however often it is tried."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from .mlflow_pages import link_study
 from .outbox import (
     ARTIFACTS,
     MODEL,
-    MetricRow,
     StudyRecord,
     TrialRecord,
     begin,
@@ -30,10 +29,7 @@ from .queries import logged_models, model_versions, search_runs
 from .runs import CONFIRMED_TAG, MODEL_TAG, STUDY_TAG, TRIAL_TAG, best_first, find_runs
 from .workspace import Workspace
 
-__all__ = ["Delivery", "deliver_waiting", "log_metrics", "log_params", "open_delivered"]
-
-METRICS_PER_BATCH, PARAMS_PER_BATCH = 1000, 100
-"""MLflow's limits."""
+__all__ = ["Delivery", "deliver_waiting", "open_delivered"]
 
 
 class Delivery:
@@ -138,8 +134,8 @@ class Delivery:
         _, trials = find_runs(self._workspace, experiment, record.study_id)
         later = waiting_trials(self._workspace.project.outbox, record.study_id)  # another process is at them
         self.close_runs({number: trials[number] for number in trials.keys() - later}, dict(record.statuses))
-        log_metrics(self._workspace, parent, record.metrics)
-        self._client.log_batch(parent, tags=[RunTag(key, value) for key, value in record.tags.items()])
+        tags = [RunTag(key, value) for key, value in record.tags.items()]
+        self._client.log_batch(parent, [Metric(*row) for row in record.metrics], tags=tags)
         link_study(self._workspace, experiment, record.study_id)
         self._client.set_terminated(parent, record.status, end_time=record.ended_ms)
 
@@ -201,17 +197,3 @@ def deliver_waiting(workspace: Workspace, study_id: str | None = None) -> Mappin
     except StorageError as error:
         left = len(waiting(outbox, study_id))
         raise StorageError(f"{error}; {left} records wait in '{outbox}' for `ser-tune sync`") from None
-
-
-def log_metrics(workspace: Workspace, run_id: str, rows: Sequence[MetricRow]) -> None:
-    """Log metrics in batches; the same row twice is one."""
-    for first in range(0, len(rows), METRICS_PER_BATCH):
-        batch = [Metric(*row) for row in rows[first : first + METRICS_PER_BATCH]]
-        workspace.client.log_batch(run_id, metrics=batch)
-
-
-def log_params(workspace: Workspace, run_id: str, values: Mapping[str, str]) -> None:
-    """Log parameters in batches."""
-    params = [Param(path, value) for path, value in values.items()]
-    for first in range(0, len(params), PARAMS_PER_BATCH):
-        workspace.client.log_batch(run_id, params=params[first : first + PARAMS_PER_BATCH])

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from ..errors import RegistryError
 from .mlflow_internals import REGISTERED_MODEL_META_FILE_NAME
 
-__all__ = ["FILES_TAG", "digests_of", "refuse_changed", "remove_byte_code"]
+__all__ = ["FILES_TAG", "digest_of", "digests_of", "refuse_changed", "remove_byte_code"]
 
 FILES_TAG = "ser_tune.files"
 """On a version: the SHA-256 of each of its files, by path, as JSON."""
@@ -26,7 +26,7 @@ def digests_of(folder: Path) -> dict[str, str]:
         RegistryError: There is a link, or anything else that is neither a file nor a folder.
         OSError: Something cannot be read.
     """
-    return {name: _digest(folder / name) for name in sorted(_files(folder)) if _counts(name)}
+    return {name: digest_of(folder / name) for name in sorted(_files(folder)) if _counts(name)}
 
 
 def remove_byte_code(folder: Path) -> None:
@@ -79,7 +79,12 @@ def _counts(name: str) -> bool:
     return name != REGISTERED_MODEL_META_FILE_NAME and not _cached(name)
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file's content.
+
+    Raises:
+        OSError: It cannot be read.
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

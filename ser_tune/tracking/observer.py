@@ -4,7 +4,7 @@ import logging
 import shutil
 from collections.abc import Mapping, Sequence, Set
 
-from mlflow.entities import Dataset, DatasetInput, Run
+from mlflow.entities import Dataset, DatasetInput, Param, Run
 
 from ..config import Value, flatten
 from ..errors import StorageError, StudyError
@@ -13,7 +13,7 @@ from ..search import StudyObserver, StudyStart, StudySummary, TrialOutcome
 from ..training import AnyTrial
 from .courier import Courier
 from .deletions import what_was_deleted
-from .delivery import Delivery, log_params
+from .delivery import Delivery
 from .mlflow_internals import MLFLOW_RUN_NOTE
 from .mlflow_pages import save_view
 from .open_runs import close_abandoned, process_tag
@@ -143,7 +143,7 @@ class TrackingObserver(StudyObserver):
         params = flatten(config.model_dump(mode="json", exclude={"search"})) | {
             f"search.{path}": str(span) for path, span in start.definition.search.items()
         }
-        log_params(self._workspace, run.info.run_id, {path: str(value) for path, value in params.items()})
+        self._client.log_batch(run.info.run_id, params=[Param(path, str(value)) for path, value in params.items()])
         self._client.log_inputs(run.info.run_id, [DatasetInput(Dataset(**dataset_of(start)))])
         return run
 

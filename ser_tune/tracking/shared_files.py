@@ -4,10 +4,11 @@ A pretrained encoder is in the model that trials refer to and in every registere
 every model. Each model still has all of its files, so that its folder can be copied, loaded and deleted by itself.
 """
 
-import hashlib
 import os
 from contextlib import suppress
 from pathlib import Path
+
+from .digests import digest_of
 
 __all__ = ["share_files"]
 
@@ -35,9 +36,9 @@ def share_files(folder: Path, pool: Path) -> None:
 
 
 def _share(path: Path, pool: Path) -> None:
-    digest = _digest(path)
+    digest = digest_of(path)
     kept, link = pool / digest, path.with_name(f"{path.name}.{os.getpid()}.link")
-    if kept.exists() and _digest(kept) != digest:  # somebody has changed a model's file
+    if kept.exists() and digest_of(kept) != digest:  # somebody has changed a model's file
         kept.unlink()
     with suppress(FileExistsError):
         os.link(path, kept)
@@ -45,8 +46,3 @@ def _share(path: Path, pool: Path) -> None:
         return
     os.link(kept, link)
     link.replace(path)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
