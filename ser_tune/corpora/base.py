@@ -142,6 +142,10 @@ class Corpus:
     speaker_numbers: np.ndarray = field(init=False, repr=False, compare=False)
     """Number of each utterance's speaker, shape (U,), int64. Utterances without a known speaker have higher numbers,
     one for each session: their statistics are computed over the session."""
+    parts: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """The labels of the corpora of a union, sorted; a single empty label in a corpus by itself."""
+    part_numbers: np.ndarray = field(init=False, repr=False, compare=False)
+    """Number of each utterance's corpus in `parts`, shape (U,), int64."""
     nobody: np.ndarray = field(init=False, repr=False, compare=False)
     """Whether the speaker's name is a placeholder, shape (U,), bool: such an utterance may train, and is held out by
     no fold."""
@@ -172,11 +176,14 @@ class Corpus:
         behind = sorted({owner for owner in owners if isinstance(owner, tuple)})
         all_numbers = number_of | {owner: number for number, owner in enumerate(behind, len(number_of))}
         class_of = {name: number for number, name in enumerate(sorted(emotions - {""}))}
+        part_of = {name: number for number, name in enumerate(sorted({own.corpus for own in self.utterances}))}
         for name, value in (
             ("emotions", tuple(class_of)),
             ("speakers", tuple(number_of)),
             ("labels", np.array([class_of.get(utterance.emotion, -1) for utterance in self.utterances], np.int64)),
             ("speaker_numbers", np.array([all_numbers[owner] for owner in owners], dtype=np.int64)),
+            ("parts", tuple(part_of)),
+            ("part_numbers", np.array([part_of[utterance.corpus] for utterance in self.utterances], dtype=np.int64)),
             ("nobody", np.array([isinstance(owner, tuple) for owner in owners], dtype=bool)),
         ):
             object.__setattr__(self, name, value)

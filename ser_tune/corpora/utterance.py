@@ -63,6 +63,10 @@ class Utterance:
     split: str = ""
     """Side of the corpus's official split: `train`, `validation`, or the name of a test set such as `test` or `test1`;
     empty where the corpus has no such split."""
+    corpus: str = ""
+    """Label of its corpus in a union of corpora, such as `emodb`; empty in a corpus by itself."""
+    language: str = ""
+    """Spoken language as an ISO 639 code, such as `de`; empty where it is not known."""
 
     @property
     def is_held_out(self) -> bool:

@@ -148,6 +148,7 @@ class Trainer:
             features=tuple(self._entry(config, copy) for copy in range(config.perturbation.copies + 1)),
             targets=self.prepared.targets,
             speakers=corpus.speaker_numbers,
+            corpora=corpus.part_numbers if len(corpus.parts) > 1 else None,
         )
 
     def _entry(self, config: AnyTrial, copy: int) -> str:

@@ -32,6 +32,7 @@ class CachedData:
     """Names of cache entries: of the clean speech, then of its perturbed copies."""
     targets: Targets
     speakers: np.ndarray
+    corpora: np.ndarray | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,9 @@ class DataReader:
                 self._read[key] = UtteranceFeatures.of(store, torch.device(device))
         clean, *copies = (self._read[key] for key in keys)
         source = json.dumps(keys)
-        return TrainingData(clean, data.targets, data.speakers, tuple(copies), source=source, shared=self._shared)
+        return TrainingData(
+            clean, data.targets, data.speakers, data.corpora, tuple(copies), source=source, shared=self._shared
+        )
 
 
 def train_fold(

@@ -22,6 +22,8 @@ class TrainingData:
     targets: Targets
     speakers: np.ndarray
     """A number for each utterance's speaker, shape (U,), int64."""
+    corpora: np.ndarray | None = None
+    """A number for each utterance's corpus in a union, shape (U,), int64; None in a corpus by itself."""
     copies: tuple[UtteranceFeatures, ...] = ()
     """Perturbed copies of all utterances; training reads those of the training utterances."""
     source: str = ""
