@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from .. import drawing, recordings, registry
+from ..config import TOGETHER
 from ..errors import AudioError, ConfigError
 from ..stored_names import refuse_unknown_model
 from .arguments import Argument, Data, located, path_or_none
@@ -221,9 +222,9 @@ def listen(
         refuse_unknown_model(model, located(project))
     microphone, detector = recordings.Microphone(device), recordings.SpeechDetector()
     loaded = _loaded(model, project, min_confidence)
-    if loaded.recipe.normalisation.scope == "speaker":
+    if (scope := loaded.recipe.normalisation.scope) in TOGETHER:
         raise ConfigError(
-            "the model normalises features by speaker, which needs all recordings of a speaker at once; listen takes "
+            f"the model normalises features by {scope}, which needs all recordings of a {scope} at once; listen takes "
             "models with normalisation by training speakers or utterance"
         )
     with microphone:

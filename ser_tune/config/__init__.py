@@ -11,6 +11,7 @@ from .component_settings import (
 )
 from .input_settings import (
     SHORTEST_REVERBERATION_S,
+    TOGETHER,
     AugmentationSettings,
     NormalisationSettings,
     PerturbationSettings,
@@ -29,6 +30,7 @@ __all__ = [
     "OPTIMIZER_DEFAULTS",
     "OPTIMIZER_RANGES",
     "SHORTEST_REVERBERATION_S",
+    "TOGETHER",
     "AnyTrial",
     "AugmentationSettings",
     "Choice",

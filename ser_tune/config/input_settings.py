@@ -10,6 +10,7 @@ from .roles import Role
 
 __all__ = [
     "SHORTEST_REVERBERATION_S",
+    "TOGETHER",
     "AugmentationSettings",
     "NormalisationSettings",
     "PerturbationSettings",
@@ -18,6 +19,10 @@ __all__ = [
 
 SHORTEST_REVERBERATION_S = 0.2
 """Reverberation of the driest room that is drawn; for less, walls of the largest would have to take in all sound."""
+
+
+TOGETHER = ("speaker", "corpus")
+"""Scopes of a normalisation by which a registered model normalises all recordings of one call together."""
 
 
 class SegmentSettings(Settings):
@@ -61,9 +66,11 @@ class NormalisationSettings(Settings):
 
     kind: Literal["standard", "minmax", "none"] = "standard"
     """Zero mean and unit deviation, or the range 0 to 1; none leaves features as they are, as waveforms must be."""
-    scope: Annotated[Literal["train", "utterance", "speaker"], Role.PROTOCOL] = "train"
-    """Frames that give the statistics: the training speakers', the utterance's own, or the speaker's own.
-    `speaker` uses all of a speaker's recordings and is therefore transductive."""
+    scope: Annotated[Literal["train", "utterance", "speaker", "corpus"], Role.PROTOCOL] = "train"
+    """Frames that give the statistics: the training speakers', the utterance's own, the speaker's own, or in a union
+    those of the training speakers of the utterance's own corpus. `speaker` uses all of a speaker's recordings and is
+    therefore transductive. So is `corpus` for a corpus without training speakers, whose statistics are those of all its
+    recordings, and for a registered model, whose statistics are those of the recordings of one call."""
     batch_norm: Literal["train", "speaker"] = "train"
     """Segments that give batch norm's statistics in evaluation: the training speakers', or mostly the judged
     speaker's own (AdaBN: Li et al. 2017, arXiv 1603.04779; weighed as by Schneider et al. 2020, arXiv 2006.16971).

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..architectures.networks.convolutions import UnshuffledConv2d
+from ..config import TOGETHER
 from ..encoders import open_encoder, relocated
 from ..errors import ConfigError
 from ..features import FEATURE_SETS, Scaling
@@ -107,7 +108,7 @@ class _Member(nn.Module):
         self.activate, self.show = TASKS.get(recipe.task).activate, _traceable(predictor).show
         self.channels = FEATURE_SETS.get(recipe.features.name).channels(recipe.features)
         self.networks = nn.ModuleList(_plain(network) for network in predictor.networks)
-        self.scalings = nn.ModuleList(_Scaling(scaling) for scaling in predictor.scalings)
+        self.scalings = nn.ModuleList(_Scaling(scaling) for scaling in _trained(predictor))
 
     def forward(self, features: Tensor) -> Tensor:
         if self.channels is not None:
@@ -143,6 +144,11 @@ class _Member(nn.Module):
         if self.segments.padding == "wrap":
             number = number % (last + 1)
         return torch.minimum(number, last), number <= last
+
+
+def _trained(predictor: Predictor) -> list[Scaling | None]:
+    """The scaling of each network; None where recordings of a call, here a single one, are scaled by themselves."""
+    return [None] * len(predictor.scalings) if predictor.recipe.normalisation.scope in TOGETHER else predictor.scalings
 
 
 class _Scaling(nn.Module):

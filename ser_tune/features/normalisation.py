@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..config import NormalisationSettings
+from ..row_groups import rows_by
 
 __all__ = ["Moments", "Scaling", "as_slice"]
 
@@ -39,14 +40,18 @@ class Scaling:
     """An affine map per channel and frequency: scaled = (feature - shift) / spread."""
 
     shift: np.ndarray
-    """Shape (C, F), float32."""
+    """Shape (C, F), float32; of all corpora of a union (P, C, F), NaN for a corpus without training utterances."""
     spread: np.ndarray
-    """Shape (C, F), float32, positive."""
+    """The same shape, float32, positive."""
 
     def channels(self, which: Sequence[int]) -> "Scaling":
         """The scaling of some channels."""
         index = as_slice(which)
-        return Scaling(self.shift[index], self.spread[index])
+        return Scaling(self.shift[..., index, :], self.spread[..., index, :])
+
+    def of_corpus(self, number: int) -> "Scaling | None":
+        """The scaling of a corpus of a union, by its number; None where it has no training utterances."""
+        return None if np.isnan(self.shift[number]).any() else Scaling(self.shift[number], self.spread[number])
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,23 @@ class Moments:
             variance = _added(self.square_sums(some).sum(axis=0) for some in blocks) / count - np.square(shift)
             spread = np.sqrt(np.maximum(variance, 0.0))
         return Scaling(*_usable(shift, spread))
+
+    def scaling_of_corpora(
+        self, utterances: np.ndarray, corpora: np.ndarray, settings: NormalisationSettings
+    ) -> Scaling:
+        """The scalings that a group of utterances, by their numbers (G,), defines for each corpus of a union.
+
+        Args:
+            utterances: Of the training side.
+            corpora: A number for the corpus of every utterance, shape (U,).
+            settings: Kind.
+        """
+        shape = (int(corpora.max()) + 1, *self.minimum.shape[1:])
+        stacked = Scaling(*(np.full(shape, np.nan, dtype=np.float32) for _ in range(2)))
+        for number, rows in rows_by(corpora[utterances]).items():
+            own = self.scaling(utterances[rows], settings)
+            stacked.shift[number], stacked.spread[number] = own.shift, own.spread
+        return stacked
 
     def scaling_of_each(self, settings: NormalisationSettings) -> list[Scaling]:
         """The scaling of every utterance by itself: to the bit `scaling` of each, many at once."""

@@ -90,7 +90,7 @@ def _predicted(trial: CompleteTrial, predictor: "Predictor", fold: int, features
     """Predictions of a fold's network for its validation utterances, shape (V, ...)."""
     task = TASKS.get(trial.recipe.task)
     speakers = trial.corpus.speaker_numbers
-    outputs, reader = predictor.outputs(fold, features, trial.validation[fold], speakers)
+    outputs, reader = predictor.outputs(fold, features, trial.validation[fold], speakers, trial.corpus.part_numbers)
     predicted: np.ndarray = task.decide(task.aggregate(outputs, reader.plan.utterance, trial.recipe.aggregation))
     return predicted
 

@@ -11,6 +11,7 @@ import numpy as np
 from safetensors import safe_open
 
 from ..audio import SAMPLE_RATE_HZ, Heard, read_speech, to_speech
+from ..config import TOGETHER
 from ..device import using_threads
 from ..encoders import FindEncoder, relocated
 from ..errors import AudioError
@@ -106,7 +107,8 @@ class Predictor:
         Args:
             recipe: Front end, segments, labels.
             networks: One a fold, or a single one.
-            scalings: The training speakers' scaling of each network; None where the scope is not `train`.
+            scalings: The training speakers' scaling of each network, of scope `corpus` those of each corpus; None for
+                other scopes.
             folds: The key of the fold that each network was trained in; none where they were trained in no fold.
             find_encoder: Where a pretrained encoder of the front end is; None reads it from where the recipe has it.
         """
@@ -166,7 +168,8 @@ class Predictor:
     ) -> list[Prediction]:
         """Recognise the emotion of each utterance.
 
-        Where the normalisation's scope is `speaker`, all utterances of one call are taken for one speaker's.
+        Where the normalisation's scope is `speaker` or `corpus`, all utterances of one call are taken for those of one
+        speaker or corpus.
 
         Args:
             audio: Paths of sound files, or waveforms of shape (N,) or (N, channels).
@@ -206,10 +209,11 @@ class Predictor:
         Raises:
             AudioError: A single utterance would be normalised by itself to nothing.
         """
-        if self.recipe.hop_s is None and self.recipe.normalisation.scope == "speaker" and len(heard) == 1:
+        scope = self.recipe.normalisation.scope
+        if self.recipe.hop_s is None and scope in TOGETHER and len(heard) == 1:
             raise AudioError(
-                f"{heard[0].source}: the model normalises features by speaker and needs at least 2 recordings of the "
-                "speaker in one call; it got 1"
+                f"{heard[0].source}: the model normalises features by {scope} and needs at least 2 recordings of the "
+                f"{scope} in one call; it got 1"
             )
         offsets = np.concatenate([[0], np.cumsum([len(frames) for frames in extracted])]).astype(np.int64)
         features = self.recipe.features
@@ -219,7 +223,12 @@ class Predictor:
         return self._describe(heard, UtteranceFeatures.of(store, device))
 
     def outputs(
-        self, number: int, utterances: UtteranceFeatures, which: np.ndarray, speakers: np.ndarray
+        self,
+        number: int,
+        utterances: UtteranceFeatures,
+        which: np.ndarray,
+        speakers: np.ndarray,
+        corpora: np.ndarray | None = None,
     ) -> tuple[np.ndarray, SegmentReader]:
         """Run one of the networks.
 
@@ -228,12 +237,18 @@ class Predictor:
             utterances: Features of all utterances.
             which: Numbers of those to classify, shape (R,).
             speakers: A number for each utterance's speaker, shape (U,).
+            corpora: A number for each utterance's corpus in the union of the training, shape (U,), for scope `corpus`;
+                None takes all utterances for a corpus of their own.
 
         Returns:
             The task's outputs of segments, shape (S, K), and the reader with the plan of these segments.
         """
         scaling = scaling_of_utterances(
-            utterances.moments, self.recipe.normalisation, train=self.scalings[number], speakers=speakers
+            utterances.moments,
+            self.recipe.normalisation,
+            train=self.scalings[number],
+            speakers=speakers,
+            corpora=corpora,
         )
         reader = self.recipe.reader(utterances, which, scaling, overlap=False)
         return segment_outputs(self.networks[number], reader, TASKS.get(self.recipe.task)), reader

@@ -90,7 +90,12 @@ class Recipe:
         if self.hop_s is None:
             for setting, value, expected, fits in (
                 ("segments.frames", self.segments.frames, "none", self.segments.frames is None),
-                ("normalisation.scope", scope := self.normalisation.scope, "train or speaker", scope != "utterance"),
+                (
+                    "normalisation.scope",
+                    scope := self.normalisation.scope,
+                    "train, speaker or corpus",
+                    scope != "utterance",
+                ),
             ):
                 if not fits:
                     raise ConfigError(

@@ -55,15 +55,22 @@ class UtteranceFeatures:
 
 
 def scaling_of_utterances(
-    moments: Moments, settings: NormalisationSettings, *, train: Scaling | None, speakers: np.ndarray
+    moments: Moments,
+    settings: NormalisationSettings,
+    *,
+    train: Scaling | None,
+    speakers: np.ndarray,
+    corpora: np.ndarray | None = None,
 ) -> tuple[list[Scaling], np.ndarray]:
     """Scalings of utterances, and the scaling of each.
 
     Args:
         moments: Of all utterances.
         settings: Kind and scope.
-        train: The training speakers' scaling, for scope `train`.
+        train: The training speakers' scaling, for scope `train`; for scope `corpus`, those of all corpora.
         speakers: A number for each utterance's speaker, shape (U,), for scope `speaker`.
+        corpora: A number for each utterance's corpus, shape (U,), for scope `corpus`. A corpus without training
+            utterances has the scaling of all its utterances. None takes all utterances for a corpus of this kind.
 
     Returns:
         The scalings, and for each utterance the number of its own, shape (U,).
@@ -74,8 +81,21 @@ def scaling_of_utterances(
         return [train], np.zeros(len(moments.count), dtype=np.int64)
     if settings.scope == "utterance":
         return moments.scaling_of_each(settings), np.arange(len(moments.count))
+    if settings.scope == "corpus":
+        return _scaling_by_corpus(moments, settings, train, corpora)
     numbers = np.unique(speakers, return_inverse=True)[1]
     return [moments.scaling(own, settings) for own in rows_by(numbers).values()], numbers
+
+
+def _scaling_by_corpus(
+    moments: Moments, settings: NormalisationSettings, train: Scaling | None, corpora: np.ndarray | None
+) -> tuple[list[Scaling], np.ndarray]:
+    """Scalings of utterances by the training utterances of their corpus; arguments of `scaling_of_utterances`."""
+    known, numbers = np.unique(np.full(len(moments.count), -1) if corpora is None else corpora, return_inverse=True)
+    trained = [None if train is None or corpora is None else train.of_corpus(number) for number in known.tolist()]
+    own = rows_by(numbers)
+    scalings = [moments.scaling(own[row], settings) if found is None else found for row, found in enumerate(trained)]
+    return scalings, numbers
 
 
 class SegmentReader:

@@ -30,6 +30,8 @@ LONGEST_FACT = 4000
 LONGEST_TAG = 8000
 EMPTY = {"mapping": "by name", "styles": "not told apart"}
 """The text of an empty list; of others it is `none`."""
+TRANSDUCTIVE = {"speaker": " (transductive)", "corpus": " (transductive for corpora without training speakers)"}
+"""Scopes of normalisation that use recordings of held-out speakers."""
 FOLDS = "folds"
 TASK, TASK_SETTINGS, OBJECTIVES = "task", "task_settings", "objectives"
 """Facts that are left out where they are the usual ones."""
@@ -272,7 +274,7 @@ def _fitting(name: str, names: tuple[str, ...]) -> Fact:
 
 def _scope(settings: NormalisationSettings) -> str:
     """In words, with batch norm's only where it is not that of the training."""
-    transductive = " (transductive)" if settings.scope == "speaker" else ""
+    transductive = TRANSDUCTIVE.get(settings.scope, "")
     return f"{settings.scope}{transductive}{', batch norm too' if settings.batch_norm == 'speaker' else ''}"
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..corpora import Corpus, Sounds
 from ..errors import LeakError
-from ..features import Moments
+from ..features import Moments, Scaling
 from ..folds import Fold
 from ..likeness import near_identical
 from ..prediction import UtteranceFeatures
@@ -228,22 +228,30 @@ def refuse_fitted_leaks(config: AnyTrial, data: TrainingData, folds: Sequence[Fo
         outside = np.ones(len(data.targets.strata), dtype=bool)
         outside[fold.train] = False
         # Scope `speaker` reads all recordings of a training speaker, also those that text-independent folds leave out
-        by_speaker = config.normalisation.scope == "speaker"
-        foreign = ~np.isin(data.speakers, data.speakers[fold.train]) if by_speaker else outside
+        scope = config.normalisation.scope
+        foreign = ~np.isin(data.speakers, data.speakers[fold.train]) if scope == "speaker" else outside
         altered = _altered(data, outside, foreign)
         before, after = (fold_statistics(config, version, fold.train) for version in (data, altered))
         where = f"leak in fold {fold.number}"
         if not np.array_equal(before.stratum_counts, after.stratum_counts):
             raise LeakError(f"{where}: the class weights depend on speakers that are not trained on")
         # Where the training speakers' statistics scale everybody, they scale the held-out utterances too
-        scaled = np.arange(len(data.targets.strata)) if config.normalisation.scope == "train" else fold.train
+        scaled = np.arange(len(data.targets.strata)) if scope in ("train", "corpus") else fold.train
+        if scope == "corpus" and data.corpora is not None:
+            scaled = scaled[np.isin(data.corpora, data.corpora[fold.train])]
         numbers = {(int(before.scaling_number[row]), int(after.scaling_number[row])) for row in scaled}
         pairs = [(before.scalings[old], after.scalings[new]) for old, new in numbers]
         if before.train_scaling is not None and after.train_scaling is not None:
             pairs.append((before.train_scaling, after.train_scaling))
         for old, new in pairs:
-            if not (np.array_equal(old.shift, new.shift) and np.array_equal(old.spread, new.spread)):
+            if not _same(old, new):
                 raise LeakError(f"{where}: the normalisation depends on speakers that are not trained on")
+
+
+def _same(old: Scaling, new: Scaling) -> bool:
+    """Whether two scalings are equal; corpora without training utterances have NaN in both."""
+    pairs = ((old.shift, new.shift), (old.spread, new.spread))
+    return all(np.array_equal(before, after, equal_nan=True) for before, after in pairs)
 
 
 def _altered(data: TrainingData, relabelled: np.ndarray, changed: np.ndarray) -> TrainingData:

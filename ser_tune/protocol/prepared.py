@@ -179,6 +179,7 @@ def prepare(definition: StudyDefinition, project: Project) -> Prepared:
     """
     definition = allowing_folders(definition.resolved(project.cache), project)
     corpus = load_corpus(definition, project)
+    _refuse_scope_of_one(definition, corpus)
     for objective in definition.further:
         objective.check(corpus)
     targets = targets_of(definition, corpus)
@@ -186,6 +187,15 @@ def prepare(definition: StudyDefinition, project: Project) -> Prepared:
     trained = folds[: definition.config.protocol.fold_limit]
     protocol = Protocol.of(definition, corpus, targets, trained)
     return Prepared(definition, corpus, targets, trained, len(folds), protocol)
+
+
+def _refuse_scope_of_one(definition: StudyDefinition, corpus: Corpus) -> None:
+    """Refuse normalisation by corpus where there is a single one."""
+    if definition.config.normalisation.scope == "corpus" and len(corpus.parts) == 1:
+        raise ConfigError(
+            f"normalisation.scope is corpus, and the study has corpus {corpus.name} alone; expected several corpora, "
+            "or scope train, utterance or speaker"
+        )
 
 
 def _outside(targets: Targets) -> Sequence[str]:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..audio import SAMPLE_RATE_HZ, Heard, read_speech
+from ..config import TOGETHER
 from ..errors import AudioError
 
 if TYPE_CHECKING:
     from ..prediction import Prediction
     from ..tracking import LoadedModel
 
-__all__ = ["BATCH_S", "UNCERTAIN", "Unusable", "is_by_speaker", "label_of", "predict_files"]
+__all__ = ["BATCH_S", "UNCERTAIN", "Unusable", "is_together", "label_of", "predict_files"]
 
 BATCH_S = 300.0
 """Seconds of sound that are predicted at once: 19 MB, and a hundred utterances, more than a network takes at once."""
@@ -47,9 +48,9 @@ def label_of(model: "LoadedModel", numbers: Mapping[str, float], min_confidence:
     return label
 
 
-def is_by_speaker(model: "LoadedModel") -> bool:
-    """Whether a model normalises by speaker, so that all of a speaker's recordings must be predicted together."""
-    return model.recipe.normalisation.scope == "speaker"
+def is_together(model: "LoadedModel") -> bool:
+    """Whether a model normalises all recordings of a call together, as a speaker's or a corpus's."""
+    return model.recipe.normalisation.scope in TOGETHER
 
 
 def predict_files(
@@ -57,7 +58,7 @@ def predict_files(
 ) -> Iterator["Prediction | Unusable"]:
     """Recognise the emotion in files, about five minutes of sound at a time, beside which the next are decoded.
 
-    A model with normalisation by speaker takes all files for recordings of one speaker, and needs all at once.
+    A model with normalisation by speaker or corpus takes all files for recordings of one, and needs all at once.
 
     Args:
         model: Loaded.
@@ -69,7 +70,7 @@ def predict_files(
     """
     done, total = 0, len(files)
     progressed(done, total)
-    for batch in _decoded_ahead(files, None if is_by_speaker(model) else BATCH_S):
+    for batch in _decoded_ahead(files, None if is_together(model) else BATCH_S):
         predicted = iter(_predict(model, [item for item in batch if isinstance(item, Heard)]))
         for item in batch:
             done += 1
@@ -134,7 +135,7 @@ def _predict(model: "LoadedModel", heard: Sequence[Heard]) -> "list[Prediction |
     except AudioError as error:
         if len(heard) == 1:
             return [Unusable(heard[0].source, str(error))]
-        if not is_by_speaker(model):
+        if not is_together(model):
             half = len(heard) // 2
             return _predict(model, heard[:half]) + _predict(model, heard[half:])
         reasons = [_reason(model, recording) for recording in heard]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..audio import SAMPLE_RATE_HZ, Heard
 from ..corpora import CORPORA, Challenge, CorpusSource, Utterance, is_placeholder
 from ..errors import ConfigError, CorpusError
-from .batches import BATCH_S, is_by_speaker
+from .batches import BATCH_S
 
 if TYPE_CHECKING:
     from ..prediction import Prediction
@@ -59,13 +59,14 @@ def prepare_submission(
     utterances = _of_split(source, data, cache, split)
     challenge = source.challenge
     columns = _columns(model, challenge, corpus)
-    if is_by_speaker(model):
+    scope = model.recipe.normalisation.scope
+    if scope == "speaker":
         _refuse_unknown(utterances)
 
     def rows() -> Iterator[Mapping[str, str]]:
         done = 0
         progressed(done, len(utterances))
-        for batch in _batches(utterances, by_speaker=is_by_speaker(model)):
+        for batch in _batches(utterances, scope):
             predicted = model.predict_heard([heard for _, heard in batch])
             for (utterance, _), prediction in zip(batch, predicted, strict=True):
                 yield {challenge.file: challenge.file_of(utterance), **_answers(model, source, prediction)}
@@ -110,9 +111,12 @@ def _refuse_unknown(utterances: Sequence[Utterance]) -> None:
         )
 
 
-def _batches(utterances: Sequence[Utterance], *, by_speaker: bool) -> Iterator[list[tuple[Utterance, Heard]]]:
-    """Decoded utterances: those of a speaker at once, or about five minutes of sound at a time."""
-    if by_speaker:
+def _batches(utterances: Sequence[Utterance], scope: str) -> Iterator[list[tuple[Utterance, Heard]]]:
+    """Decoded utterances: those of a speaker or of the corpus at once, or about five minutes of sound at a time."""
+    if scope == "corpus":
+        yield [_heard(utterance) for utterance in utterances]
+        return
+    if scope == "speaker":
         ordered = sorted(utterances, key=lambda utterance: (utterance.speaker, utterance.id))
         for _, own in groupby(ordered, key=lambda utterance: utterance.speaker):
             yield [_heard(utterance) for utterance in own]

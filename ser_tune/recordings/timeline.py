@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..audio import SAMPLE_RATE_HZ, Heard, length_s, read_speech
-from .batches import BATCH_S, is_by_speaker, label_of
+from .batches import BATCH_S, is_together, label_of
 from .speech import SpeechDetector, Stretch, read_pieces, speech_of
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def timeline_of(
     waiting: list[Heard] = []
     for group in _groups(windows):
         waiting += _hear(path, group)
-        if not is_by_speaker(model):
+        if not is_together(model):
             told += model.predict_heard(waiting)
             waiting = []
             progressed(len(told) / len(windows))

@@ -203,6 +203,11 @@ def _limits(prepared: Prepared, networks: Networks) -> Iterator[str]:
     if normalisation.scope == "speaker":
         too = ", and batch norm takes its statistics from them too" if normalisation.batch_norm == "speaker" else ""
         yield f"Transductive: features are normalised with all recordings of each speaker{too}."
+    if normalisation.scope == "corpus":
+        yield (
+            "Transductive: features are normalised with all recordings of a call, and for scores of a corpus without "
+            "training speakers with all its recordings."
+        )
     known = [pretraining_of(corpus.name, features, model) for model, features in networks.parts]
     licences = [FEATURE_SETS.get(features.name).licence for _, features in networks.parts]
     pretrained = [found.sentence for found in known if found is not None]

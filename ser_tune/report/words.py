@@ -16,6 +16,8 @@ _SCOPES = {
     "utterance": "Features are normalised by statistics of each utterance alone",
     "speaker": "Features are normalised by statistics of all recordings of a speaker, test speakers included: this is "
     "transductive",
+    "corpus": "Features are normalised by statistics of the training speakers of the same corpus, and for a corpus "
+    "without training speakers of all its recordings: that is transductive",
 }
 _AGGREGATIONS = {
     "mean_log_softmax": "the mean of their log probabilities",

@@ -18,7 +18,7 @@ from ..tracking import LoadedModel, model_errors
 __all__ = ["EvaluatedNetworks", "all_networks", "fold_networks", "nested_networks"]
 
 AT_ONCE = 32
-"""Utterances predicted at once, where no speaker's must stay together."""
+"""Utterances predicted at once, where no speaker's or corpus's must stay together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class EvaluatedNetworks:
 def all_networks(predictor: Any, task: Task, corpus: Corpus, numbers: np.ndarray) -> EvaluatedNetworks:  # noqa: ANN401
     """All networks of a version together, as `predict` uses them.
 
-    Recordings of a speaker are predicted in one call where the model normalises by speaker.
+    Recordings of a speaker or a corpus are predicted in one call where the model normalises by these.
 
     Args:
         predictor: The version's; its class is of the model's own copy of ser_tune.
@@ -80,8 +80,9 @@ def all_networks(predictor: Any, task: Task, corpus: Corpus, numbers: np.ndarray
     """
 
     def batches(judged: np.ndarray) -> list[np.ndarray]:
-        if predictor.recipe.normalisation.scope == "speaker":
-            return list(rows_by(corpus.speaker_numbers[judged]).values())
+        groups = {"speaker": corpus.speaker_numbers, "corpus": corpus.part_numbers}
+        if (together := groups.get(predictor.recipe.normalisation.scope)) is not None:
+            return list(rows_by(together[judged]).values())
         return np.array_split(np.arange(len(judged)), -(-len(judged) // AT_ONCE))
 
     def recording(number: int, alter: Alter | None) -> Heard:

@@ -9,7 +9,7 @@ import numpy as np
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
-from ..config import Project
+from ..config import TOGETHER, Project
 from ..corpora import CORPORA, LABELS, Corpus, CorpusSource, LabelMapping, Utterance
 from ..definition import StudyDefinition, targets_of
 from ..errors import ConfigError, CorpusError
@@ -31,7 +31,7 @@ __all__ = ["EvaluationSetup", "set_up_evaluation"]
 FACTS = ("corpus", "fingerprint", "normalisation_scope")
 OWN_NOTE = "the model's own corpus: no network judges speakers whom it trained or validated on"
 NESTED_NOTE = "nested: no network was trained or chosen by the speakers that it judges"
-TRANSDUCTIVE = "transductive: features are normalised with all judged recordings of each speaker"
+TRANSDUCTIVE = "transductive: features are normalised with all judged recordings of each {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def _matched(
 
 def _transductive(scope: str) -> list[str]:
     """A note on the scope of the normalisation, where it limits the meaning of the scores."""
-    return [TRANSDUCTIVE] if scope == "speaker" else []
+    return [TRANSDUCTIVE.format(scope)] if scope in TOGETHER else []
 
 
 def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: str, data: Path | None) -> EvaluationSetup:
@@ -195,7 +195,7 @@ def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: str, data:
         metrics=definition.metrics,
         matched=matched,
         left_out=matched.left_out,
-        notes=[NESTED_NOTE, *_transductive(scope)],
+        notes=[NESTED_NOTE, *_transductive(definition.config.normalisation.scope)],
     )
 
 

@@ -157,7 +157,7 @@ class _FoldNetworks:
             for member in self._members
         ]
         self._prepared, self._task = prepared, prepared.definition.task
-        self._speakers = prepared.corpus.speaker_numbers
+        self._speakers, self._corpora = prepared.corpus.speaker_numbers, prepared.corpus.part_numbers
         self._known = np.arange(len(self._speakers)) if speech is None else np.array(sorted(speech))
         wanted = sorted(fold.key for fold in prepared.folds)
         for member in self._members:
@@ -179,7 +179,10 @@ class _FoldNetworks:
         found, rows = [], np.searchsorted(self._known, utterances)
         for member, features in zip(self._members, self._features, strict=True):
             network = member.folds.index(fold.key)
-            outputs, reader = member.outputs(network, features, rows, self._speakers[self._known])
+            # Copies of this package in models of before have no such scope, and no such argument
+            by_corpus = member.recipe.normalisation.scope == "corpus"
+            corpora = {"corpora": self._corpora[self._known]} if by_corpus else {}
+            outputs, reader = member.outputs(network, features, rows, self._speakers[self._known], **corpora)
             found.append(self._task.aggregate(outputs, reader.plan.utterance, member.recipe.aggregation))
         return self._task.average(found)
 

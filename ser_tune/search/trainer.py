@@ -14,7 +14,6 @@ from ..errors import ConfigError, StorageError
 from ..execution import EXECUTORS
 from ..features import FEATURE_SETS, Extraction, FeatureStore, copy_key, extract_features
 from ..folds import Fold
-from ..prediction import scaling_of_utterances
 from ..protocol import Prepared, bond_of_likeness, refuse_fitted_leaks, refuse_leaks, refuse_misplaced_copies
 from ..training import (
     AnyTrial,
@@ -26,6 +25,7 @@ from ..training import (
     RangeTest,
     TrainingData,
     fold_seed,
+    fold_statistics,
     recipe_of,
     run_range_test,
     train_fold,
@@ -175,9 +175,9 @@ class Trainer:
         if ARCHITECTURES.get(base.model.name).solve is not None:
             return "float32"
         recipe = recipe_of(base, data.targets.names, self.prepared.definition.goal)
-        moments, train = data.features.moments, self.prepared.folds[0].train
-        scaling = moments.scaling(train, base.normalisation)
-        scalings = scaling_of_utterances(moments, base.normalisation, train=scaling, speakers=data.speakers)
+        train = self.prepared.folds[0].train
+        statistics = fold_statistics(base, data, train)
+        scalings = (statistics.scalings, statistics.scaling_number)
         reader = recipe.reader(data.features, train, scalings, overlap=True)
         inputs = reader.gather(np.arange(min(base.training.batch_size, len(reader))))
         network = recipe.build_network().to(self.device)

@@ -39,8 +39,8 @@ class TrainingData:
         if not self.source:
             return ""
         settings = (config.model.name, config.normalisation.model_dump_json(), config.segments.model_dump_json())
-        speakers = self.speakers if config.normalisation.scope == "speaker" else np.zeros(0)
-        numbers = hashlib.sha256(train.tobytes() + speakers.tobytes()).hexdigest()
+        groups = {"speaker": self.speakers, "corpus": self.corpora}.get(config.normalisation.scope)
+        numbers = hashlib.sha256(train.tobytes() + (b"" if groups is None else groups.tobytes())).hexdigest()
         return " ".join([self.source, *settings, numbers])
 
 
@@ -49,7 +49,7 @@ class Scalings:
     """The scalings of a corpus for a fold."""
 
     train_scaling: Scaling | None
-    """Scaling by the training speakers' frames; None where the scope is not `train`."""
+    """Scaling by the training speakers' frames, of scope `corpus` of each corpus; None for other scopes."""
     scalings: list[Scaling]
     """Every scaling in use."""
     scaling_number: np.ndarray
@@ -73,13 +73,18 @@ class FoldStatistics(Scalings):
 def fold_statistics(config: AnyTrial, data: TrainingData, train: np.ndarray) -> FoldStatistics:
     """Derive the statistics of the training utterances `train`, by their numbers.
 
-    Only scopes `utterance` and `speaker` read features outside `train`, each for scalings of those utterances alone.
+    Only scopes `utterance`, `speaker` and `corpus` read features outside `train`, each for scalings of those utterances
+    alone, and `corpus` of corpora alone that have no utterance in `train`.
     """
     moments, settings = data.features.moments, config.normalisation
+    corpora = np.zeros(len(moments.count), dtype=np.int64) if data.corpora is None else data.corpora
 
     def make() -> Scalings:
         own = moments.scaling(train, settings) if settings.scope == "train" else None
-        return Scalings(own, *scaling_of_utterances(moments, settings, train=own, speakers=data.speakers))
+        if settings.scope == "corpus":
+            own = moments.scaling_of_corpora(train, corpora, settings)
+        every = scaling_of_utterances(moments, settings, train=own, speakers=data.speakers, corpora=corpora)
+        return Scalings(own, *every)
 
     inputs = data.inputs(config, train)
     scalings = data.shared.get((inputs, "scalings"), make) if inputs else make()

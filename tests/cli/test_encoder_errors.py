@@ -164,7 +164,7 @@ def test_a_learning_rate_for_a_solved_model(probe: Study, checkpoint: Callable[[
     ("assignment", "message"),
     [
         ("segments.frames=300", "segments.frames is 300, but with these settings encoder has a single frame an"),
-        ("normalisation.scope=utterance", "single frame an utterance; expected train or speaker"),
+        ("normalisation.scope=utterance", "single frame an utterance; expected train, speaker or corpus"),
         ("features.layers=[3]", "features.layers has 3; "),
         ("features.context=padded", "features.context is padded, but "),
         ("model.layers=3", "model.layers is 3; the features have the layers 0 to 2"),

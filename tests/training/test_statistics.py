@@ -1,12 +1,14 @@
 """What training derives from data: of the training side alone, and all that `fit` takes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from ser_tune.config import NormalisationSettings
 from ser_tune.features import Moments, normalisation
+from ser_tune.prediction import scaling_of_utterances
 from ser_tune.training import AnyTrial, TrainingData, fold_statistics
 
 Config = Callable[..., AnyTrial]
@@ -39,6 +41,28 @@ def test_other_scopes_have_a_scaling_for_every_group(
         ]
     )
     np.testing.assert_allclose(found.scalings[3].shift, third.mean(axis=0), atol=1e-4)
+
+
+def test_scope_corpus_scales_each_corpus_by_its_own_training_utterances(config: Config, data: TrainingData) -> None:
+    union = replace(data, corpora=np.arange(24) % 3)
+    train = np.array([0, 1, 3, 4, 6])  # corpora 0 and 1
+    found = fold_statistics(config(normalisation__scope="corpus"), union, train)
+    moments, settings = data.features.moments, NormalisationSettings()
+    sources = [[0, 3, 6], [1, 4], range(2, 24, 3)]  # of a corpus that nobody trains in, all
+    for number, source in enumerate(sources):
+        expected = moments.scaling(np.array(source), settings)
+        own = found.scalings[found.scaling_number[number + 12]]
+        np.testing.assert_array_equal(own.shift, expected.shift)
+        np.testing.assert_array_equal(own.spread, expected.spread)
+    assert found.train_scaling is not None
+    assert found.train_scaling.of_corpus(2) is None
+    np.testing.assert_array_equal(found.train_scaling.channels([0]).shift[:2], found.train_scaling.shift[:2, :1])
+    # Without copies of the training's statistics, utterances are taken for those of a corpus of their own
+    alone = scaling_of_utterances(
+        moments, NormalisationSettings(scope="corpus"), train=found.train_scaling, speakers=data.speakers
+    )
+    assert len(alone[0]) == 1
+    np.testing.assert_array_equal(alone[0][0].shift, moments.scaling(np.arange(24), settings).shift)
 
 
 @pytest.mark.parametrize(("frames", "hop"), [(16, None), (16, 5), (48, None)])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ... import api, tracking
+from ...config import TOGETHER
 from ...folds import SIDES, selection_note
 from ...metrics import score_in
 from ...resampling import describe_score, with_interval
@@ -188,7 +189,7 @@ def print_scores(promotion: "Promotion", tracking_uri: str | None) -> None:
     where = f" --tracking-uri {shlex.quote(tracking_uri)}" if tracking_uri else ""
     first = prepared.corpus.utterances[int((~prepared.corpus.nobody).argmax())]  # with a known speaker
     same = [utterance.path for utterance in prepared.corpus.utterances if utterance.speaker == first.speaker]
-    several = prepared.definition.config.normalisation.scope == "speaker"  # `predict` normalises the files together
+    several = prepared.definition.config.normalisation.scope in TOGETHER  # `predict` normalises the files together
     audio = " ".join(shlex.quote(shortest(path)) for path in same[: 3 if several else 1])
     results.print(f"next: ser-tune predict {promotion.reference} {audio}{where}")
     results.print(f"next: ser-tune ui{where}")
