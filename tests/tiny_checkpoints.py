@@ -5,8 +5,24 @@ A plugin of all tests: it imports no library that takes seconds to load.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+LANGUAGE_MODELS = {"audioflamingo3": "AudioFlamingo3", "qwen2_audio": "Qwen2Audio", "voxtral": "Voxtral"}
+"""Audio language models, and the start of the names of their classes."""
+
+
+def _language_model(family: str, sizes: dict[str, int]) -> Any:
+    """An audio language model, whose encoder is tiny as its language model is."""
+    import transformers
+
+    name = LANGUAGE_MODELS[family]
+    text: dict[str, Any] = {**sizes, "vocab_size": 8, "num_key_value_heads": 1, "max_position_embeddings": 64}
+    text["model_type"] = "llama" if family == "voxtral" else "qwen2"
+    inside = {**sizes, "num_mel_bins": 128}
+    config = getattr(transformers, f"{name}Config")(audio_config=inside, text_config=text)
+    return getattr(transformers, f"{name}ForConditionalGeneration")(config)
 
 
 def write_checkpoint(folder: Path, family: str, seed: int = 0) -> None:
@@ -31,6 +47,13 @@ def write_checkpoint(folder: Path, family: str, seed: int = 0) -> None:
             )
             module = transformers.WhisperModel(config)
             extractor = transformers.WhisperFeatureExtractor()
+        elif family in LANGUAGE_MODELS:
+            module = _language_model(family, sizes)
+            extractor = transformers.WhisperFeatureExtractor(feature_size=128)
+        elif family == "audio-spectrogram-transformer":
+            window = {"max_length": 96, "num_mel_bins": 32, "patch_size": 16}
+            module = transformers.ASTModel(transformers.ASTConfig(**sizes, **window))
+            extractor = transformers.ASTFeatureExtractor(num_mel_bins=32, max_length=96)
         else:
             kind = {
                 "data2vec-audio": "Data2VecAudio",
@@ -39,6 +62,7 @@ def write_checkpoint(folder: Path, family: str, seed: int = 0) -> None:
                 "unispeech-sat": "UniSpeechSat",
                 "wav2vec2": "Wav2Vec2",
                 "wav2vec2-bert": "Wav2Vec2Bert",
+                "wav2vec2-conformer": "Wav2Vec2Conformer",
                 "wavlm": "WavLM",
             }[family]
             config = getattr(transformers, f"{kind}Config")(**sizes, **convolutions, **positions)

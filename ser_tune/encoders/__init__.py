@@ -1,8 +1,10 @@
 """Pretrained speech encoders: found on disk or on the hub, described, opened and run."""
 
 from .catalogue import CHECKPOINTS, Checkpoint, find_checkpoint, short_name
-from .checkpoint import FAMILIES, Encoder, EncoderShape, digest_of, open_encoder, states_of
+from .checkpoint import Encoder, EncoderShape, digest_of, open_encoder
+from .families import FAMILIES
 from .source import CheckpointSettings, FindEncoder, encoders_among, relocated
+from .states import states_of
 
 __all__ = [
     "CHECKPOINTS",

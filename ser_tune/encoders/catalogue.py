@@ -31,6 +31,8 @@ _HUBERT = "W.-N. Hsu et al.: HuBERT, arXiv 2106.07447, 2021"
 _WAVLM = "S. Chen et al.: WavLM, arXiv 2110.13900, 2021"
 _DATA2VEC = "A. Baevski et al.: data2vec, arXiv 2202.03555, 2022"
 _UNISPEECH = "S. Chen et al.: UniSpeech-SAT, arXiv 2110.05752, 2021"
+_AST = "Y. Gong et al.: AST: Audio Spectrogram Transformer, arXiv 2104.01778, 2021"
+_QWEN2_AUDIO = "Y. Chu et al.: Qwen2-Audio Technical Report, arXiv 2407.10759, 2024"
 _SUPERB = "S. Yang et al.: SUPERB, arXiv 2105.01051, 2021"
 _LIBRISPEECH = "LibriSpeech, 960 h"
 _LIBRILIGHT = "Libri-Light, 60,000 h"
@@ -64,6 +66,11 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
     "facebook/data2vec-audio-large": Checkpoint(_DATA2VEC, "Apache 2.0", 313, _LIBRISPEECH),
     "microsoft/unispeech-sat-base": Checkpoint(_UNISPEECH, "MIT", 94, _LIBRISPEECH),
     "microsoft/unispeech-sat-large": Checkpoint(_UNISPEECH, "MIT", 315, _MIX),
+    "MIT/ast-finetuned-audioset-10-10-0.4593": Checkpoint(
+        _AST, "BSD 3-Clause", 86, "images of ImageNet; fine-tuned on AudioSet", frame_rate_hz=10.0
+    ),
+    "Qwen/Qwen2-Audio-7B": Checkpoint(_QWEN2_AUDIO, "Apache 2.0", 635, ""),
+    "Qwen/Qwen2-Audio-7B-Instruct": Checkpoint(_QWEN2_AUDIO, "Apache 2.0", 635, ""),
     "facebook/w2v-bert-2.0": Checkpoint("Seamless Communication: Seamless, arXiv 2312.05187, 2023", "MIT", 580, ""),
     "audeering/wav2vec2-large-robust-12-ft-emotion-msp-dim": Checkpoint(
         "J. Wagner et al.: Dawn of the Transformer Era in Speech Emotion Recognition, arXiv 2203.07378, 2022",

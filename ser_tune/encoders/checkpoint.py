@@ -5,7 +5,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -18,13 +18,24 @@ from safetensors import SafetensorError
 from ..audio import SAMPLE_RATE_HZ
 from ..device import pick_device
 from ..errors import ConfigError
+from .families import (
+    AST,
+    FAMILIES,
+    MODELS,
+    SPECTROGRAM_HOP_S,
+    WHISPER,
+    encoder_weight,
+    is_language_model,
+    patches_in_time,
+    preprocessor_file,
+    read_config,
+    read_preprocessor,
+)
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor
 
 __all__ = [
-    "FAMILIES",
     "Encoder",
     "EncoderShape",
     "digest_of",
@@ -32,28 +43,21 @@ __all__ = [
     "open_encoder",
     "shape_of",
     "speech_frames",
-    "states_of",
+    "weight_files",
 ]
 
-_MODELS = {
-    "data2vec-audio": "Data2VecAudioModel",
-    "hubert": "HubertModel",
-    "unispeech": "UniSpeechModel",
-    "unispeech-sat": "UniSpeechSatModel",
-    "wav2vec2": "Wav2Vec2Model",
-    "wav2vec2-bert": "Wav2Vec2BertModel",
-    "wavlm": "WavLMModel",
-    "whisper": "WhisperModel",
-}
-"""Classes of transformers, which are imported alone: its `AutoModel` imports what all models need."""
-_EXTRACTORS = ("SeamlessM4TFeatureExtractor", "Wav2Vec2FeatureExtractor", "WhisperFeatureExtractor")
-FAMILIES = tuple(_MODELS)
-"""Values of `model_type` in config.json of the encoders that can be opened."""
+_EXTRACTORS = (
+    "ASTFeatureExtractor",
+    "SeamlessM4TFeatureExtractor",
+    "Wav2Vec2FeatureExtractor",
+    "WhisperFeatureExtractor",
+)
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
+INDEX = "model.safetensors.index.json"
 EXTRA = "install it with pip install 'ser-tune[pretrained]'"
 
 WINDOW_S = 30.0
-"""Whisper's window; longer speech is cut into such pieces, for every encoder."""
+"""Whisper's window; longer speech is cut into such pieces, for every encoder whose own window is not shorter."""
 SILENCE_S = 0.2
 """Appended to Whisper's input, which was trained on speech that silence follows."""
 STEP_S = 0.16
@@ -72,6 +76,8 @@ class EncoderShape:
     width: int
     hop_s: float
     """Seconds from one frame to the next."""
+    window_s: float = WINDOW_S
+    """Longest speech that is read at once; longer speech is cut into such pieces."""
 
 
 def speech_frames(samples: int, hop_s: float) -> int:
@@ -94,16 +100,15 @@ def locate(checkpoint: str, revision: str | None) -> Path:
             f"checkpoint '{checkpoint}' is no folder; expected an existing folder, or a name on the Hugging Face hub "
             "such as openai/whisper-base"
         )
+    with suppress(Exception):  # it was not downloaded before; the hub's client raises many kinds
+        folder = _downloaded(checkpoint, revision, local_files_only=True)
+        weights = weight_files(folder)
+        if weights and all(file.is_file() for file in weights):  # no download was interrupted
+            return folder
     try:
-        import huggingface_hub
+        return _downloaded(checkpoint, revision, local_files_only=False)
     except ModuleNotFoundError:
         raise ConfigError(f"checkpoint '{checkpoint}' needs the package huggingface_hub; {EXTRA}") from None
-    files = ["*.json", "*.safetensors"]
-    fetch = partial(huggingface_hub.snapshot_download, checkpoint, revision=revision, allow_patterns=files)
-    with suppress(Exception):  # it was not downloaded before; the hub's client raises many kinds
-        return Path(fetch(local_files_only=True))
-    try:
-        return Path(fetch())
     except Exception as error:  # the hub's client raises those of several network libraries
         reason = re.split(r"\n|\. ", str(error).strip())[0] or type(error).__name__
         raise ConfigError(
@@ -111,6 +116,16 @@ def locate(checkpoint: str, revision: str | None) -> Path:
             f"network, download {CONFIG}, {PREPROCESSOR} and model.safetensors of https://huggingface.co/{checkpoint} "
             "elsewhere, and pass their folder: --set features.checkpoint=FOLDER (finetuned_encoder: model.checkpoint)"
         ) from None
+
+
+def _downloaded(checkpoint: str, revision: str | None, *, local_files_only: bool) -> Path:
+    """The folder of a checkpoint of the hub: descriptions, and the files with the encoder's weights."""
+    import huggingface_hub
+
+    fetch = partial(huggingface_hub.snapshot_download, checkpoint, revision=revision, local_files_only=local_files_only)
+    described = Path(fetch(allow_patterns=["*.json"]))
+    weights = [file.name for file in weight_files(described)] if (described / INDEX).is_file() else []
+    return Path(fetch(allow_patterns=["*.json", *(weights or ["*.safetensors"])]))
 
 
 @lru_cache(maxsize=16)
@@ -121,16 +136,19 @@ def shape_of(folder: Path) -> EncoderShape:
         ConfigError: It is missing, or of no audio encoder that can be opened.
     """
     try:
-        config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = read_config(folder)
         family = str(config.get("model_type"))
-        if family not in FAMILIES:
+        if family not in MODELS:
             raise ConfigError(
                 f"checkpoint '{folder}' is a '{family}' model; expected a speech encoder of: {', '.join(FAMILIES)}"
             )
+        layers = int(config["encoder_layers"] if family == WHISPER else config["num_hidden_layers"]) + 1
+        width = int(config["d_model"] if family == WHISPER else config["hidden_size"])
+        if family == AST:
+            hop_s = int(config["time_stride"]) * SPECTROGRAM_HOP_S
+            return EncoderShape(family, layers, width, hop_s, window_s=patches_in_time(config) * hop_s)
         stride = math.prod(config["conv_stride"]) if "conv_stride" in config and family != "wav2vec2-bert" else 320
-        layers = config["encoder_layers"] if family == "whisper" else config["num_hidden_layers"]
-        width = config["d_model"] if family == "whisper" else config["hidden_size"]
-        return EncoderShape(family, int(layers) + 1, int(width), stride / SAMPLE_RATE_HZ)
+        return EncoderShape(family, layers, width, stride / SAMPLE_RATE_HZ)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"checkpoint '{folder}' has no readable {CONFIG} ({error}); expected a folder that transformers saved"
@@ -144,13 +162,13 @@ def digest_of(folder: Path) -> str:
     Raises:
         ConfigError: There are no weights as safetensors, or they differ from those that were downloaded.
     """
-    weights = sorted(folder.glob("*.safetensors"))
+    weights = weight_files(folder)
     if not weights:
         pickles = sorted(path.name for path in folder.iterdir() if path.suffix in (".bin", ".pt", ".pth", ".ckpt"))
         has = f"only {pickles[0]}, a pickle that can run code" if pickles else "no weights"
         raise ConfigError(f"checkpoint '{folder}' has {has}; expected model.safetensors")
     total = hashlib.sha256()
-    for path in (folder / CONFIG, folder / PREPROCESSOR, *weights):
+    for path in (folder / CONFIG, preprocessor_file(folder), *weights):
         if not path.is_file():
             raise ConfigError(f"checkpoint '{folder}' has no {path.name}; expected a folder that transformers saved")
         with path.open("rb") as file:
@@ -158,6 +176,15 @@ def digest_of(folder: Path) -> str:
         _refuse_damaged(path, digest)
         total.update(f"{path.name} {digest}\n".encode())
     return total.hexdigest()
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files with an encoder's weights, sorted: of a language model in several files, those with its encoder."""
+    with suppress(OSError, ValueError, KeyError):  # no such files, or damaged ones
+        if is_language_model(folder):
+            names: dict[str, str] = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"]
+            return sorted({folder / file for name, file in names.items() if encoder_weight(name, inside=True)})
+    return sorted(folder.glob("*.safetensors"))
 
 
 def _refuse_damaged(path: Path, digest: str) -> None:
@@ -187,30 +214,6 @@ class Encoder:
             self.extractor.save_pretrained(folder)
 
 
-def states_of(module: Any, inputs: "Tensor", real: "Tensor | None" = None) -> "Sequence[Tensor]":  # noqa: ANN401 - transformers
-    """The hidden states of an encoder, (B, T, D) of each layer, for inputs as its preprocessing makes them.
-
-    `real` limits attention: to frames (B, T), bool, of Whisper; of others to samples. None attends to everything.
-    """
-    from torch import nn
-
-    if module.config.model_type != "whisper":
-        mask = None if real is None else real.long()
-        states: Sequence[Tensor] = module(inputs, attention_mask=mask, output_hidden_states=True).hidden_states
-        return states
-    # Whisper's own forward refuses inputs that are not 30 s long; its layers take any length (arXiv 2212.04356)
-    convolved = inputs
-    for convolution in (module.conv1, module.conv2):
-        convolved = nn.functional.gelu(convolution(convolved))
-    state = convolved.permute(0, 2, 1) + module.embed_positions.weight[: convolved.shape[2]]
-    states = [state]
-    mask = None if real is None else real[:, None, None].expand(-1, 1, real.shape[1], -1)
-    for layer in module.layers:
-        state = layer(state, mask)
-        states.append(state)
-    return [*states[:-1], module.layer_norm(state)]
-
-
 def open_encoder(folder: Path, device: "torch.device | None" = None) -> Encoder:
     """Open the encoder in a folder, without decoder or head; the two encoders that were opened last stay in memory.
 
@@ -235,26 +238,34 @@ def _open(folder: Path, device: "torch.device") -> Encoder:
         import transformers
     except ModuleNotFoundError as error:
         raise ConfigError(f"a pretrained encoder needs the package {error.name}; {EXTRA}") from None
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    config = read_config(folder)
     alone = config.get("architectures") == ["WhisperEncoder"]
     try:
         with _quiet():
             models: Any = transformers.models.whisper.modeling_whisper if alone else transformers
-            kind = getattr(models, "WhisperEncoder" if alone else _MODELS[shape.family])
+            kind = getattr(models, "WhisperEncoder" if alone else MODELS[shape.family])
+            source: dict[str, Any] = {"pretrained_model_name_or_path": folder, "local_files_only": True}
+            if is_language_model(folder):
+                from .whisper import read_weights
+
+                source = {
+                    "pretrained_model_name_or_path": None,
+                    "config": transformers.WhisperConfig(**config),
+                    "state_dict": read_weights(folder),
+                }
             module, loading = kind.from_pretrained(
-                folder,
+                **source,
                 use_safetensors=True,
-                local_files_only=True,
                 output_loading_info=True,
                 dtype=torch.float32,  # or that of the files is torch's default meanwhile, in all threads
             )
-            if shape.family == "whisper" and not alone:
+            if shape.family == WHISPER and not alone:
                 module = module.get_encoder()
             extractor = _extractor_class(folder).from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ConfigError(f"checkpoint '{folder}' cannot be opened: {reason}") from None
-    needed = {name.removeprefix("encoder.") if shape.family == "whisper" else name for name in loading["missing_keys"]}
+    needed = {name.removeprefix("encoder.") if shape.family == WHISPER else name for name in loading["missing_keys"]}
     # transformers fills in random weights; those of masks serve pretraining alone
     if lacks := sorted(name for name in needed & set(module.state_dict()) if not name.endswith("masked_spec_embed")):
         raise ConfigError(
@@ -271,7 +282,7 @@ def _extractor_class(folder: Path) -> Any:  # noqa: ANN401 - a class of transfor
     """The class of a checkpoint's feature extractor; transformers finds it where the file has no well-known name."""
     import transformers
 
-    name = json.loads((folder / PREPROCESSOR).read_text(encoding="utf-8")).get("feature_extractor_type")
+    name = read_preprocessor(folder).get("feature_extractor_type")
     return getattr(transformers, name if name in _EXTRACTORS else "AutoFeatureExtractor")
 
 

@@ -13,17 +13,19 @@ from torch import Tensor, nn
 
 from ..audio import SAMPLE_RATE_HZ
 from ..device import pick_device
-from .checkpoint import STEP_S, Encoder, digest_of, open_encoder, shape_of, speech_frames, states_of
+from .checkpoint import STEP_S, Encoder, digest_of, open_encoder, shape_of, speech_frames
+from .families import AST, WHISPER, patches_in_time
 from .linear_maps import linear_map
+from .states import states_of
 from .whisper import WhisperReader, save_whisper
 
 __all__ = ["Batch", "Reader", "open_reader", "save_encoder"]
 
 BATCH = 16
 """Pieces of equal length that a GPU reads at once, at most."""
-LEAST = {"wav2vec2-bert": 560}
-"""Samples that a family's extractor needs, which shorter pieces are filled up to: of fewer than two spectra it makes no
-finite input."""
+LEAST = {AST: 400, "wav2vec2-bert": 560}
+"""Samples that a family's extractor needs, which shorter pieces are filled up to: a window of the spectrogram, or two,
+since of a single one there is no finite input."""
 _OPENING = Lock()
 
 Batch: TypeAlias = tuple[list[int], Iterator[list[Tensor]]]
@@ -54,9 +56,8 @@ class ModuleReader:
             self.module = _rounded(copy.deepcopy(encoder.module), self.shape.family)
 
     def read(self, pieces: Sequence[np.ndarray], *, padded: bool) -> Iterator[Batch]:
-        """Read pieces of speech; `padded` is of Whisper alone."""
-        del padded
-        inputs = [self._input(piece) for piece in pieces]
+        """Read pieces of speech; `padded` is of families with a window alone."""
+        inputs = [self._input(piece, padded) for piece in pieces]
         order = sorted(range(len(pieces)), key=lambda number: inputs[number].numel())
         at_once = 1 if self.device.type == "cpu" else BATCH
         while order:
@@ -65,14 +66,26 @@ class ModuleReader:
             frames = [speech_frames(len(pieces[number]), self.shape.hop_s) for number in batch]
             yield batch, self._layers(torch.stack([inputs[number] for number in batch]), frames)
 
-    def _input(self, piece: np.ndarray) -> Tensor:
+    def _input(self, piece: np.ndarray, padded: bool) -> Tensor:
         """The encoder's input for a piece, filled up with silence to whole steps."""
+        frames = speech_frames(len(piece), self.shape.hop_s)
         piece = np.pad(piece, (0, max(0, LEAST.get(self.shape.family, 0) - len(piece))))
+        if self.shape.family == AST:
+            return self._spectrogram(piece, None if padded else frames)
         made = self.extractor(piece, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
         values: Tensor = made["input_values" if "input_values" in made else "input_features"][0]
         step = round(STEP_S * SAMPLE_RATE_HZ) if values.ndim == 1 else round(STEP_S / self.shape.hop_s)
         missing = -len(values) % step
         return nn.functional.pad(values, (*([0, 0] * (values.ndim - 1)), 0, missing))
+
+    def _spectrogram(self, piece: np.ndarray, patches: int | None) -> Tensor:
+        """The spectrogram that an Audio Spectrogram Transformer reads, of so many patches or of its whole window."""
+        config, extractor = self.module.config, copy.copy(self.extractor)  # which fills up to a length of its own
+        patches = patches_in_time(config.to_dict()) if patches is None else patches
+        extractor.max_length = (patches - 1) * config.time_stride + config.patch_size
+        made = extractor(piece, sampling_rate=SAMPLE_RATE_HZ, return_tensors="pt")
+        spectrogram: Tensor = made["input_values"][0]
+        return spectrogram
 
     @torch.inference_mode()
     def _layers(self, inputs: Tensor, frames: Sequence[int]) -> Iterator[list[Tensor]]:
@@ -128,7 +141,7 @@ def save_encoder(folder: Path, into: Path) -> None:
     Raises:
         ConfigError: It cannot be opened.
     """
-    if shape_of(folder).family == "whisper":
+    if shape_of(folder).family == WHISPER:
         save_whisper(folder, into)
     else:
         open_encoder(folder).save(into)
@@ -137,7 +150,7 @@ def save_encoder(folder: Path, into: Path) -> None:
 @lru_cache(maxsize=2)
 def _open(folder: Path, precision: str, device: torch.device) -> Reader:
     shape = shape_of(folder)
-    if shape.family != "whisper":
+    if shape.family != WHISPER:
         return ModuleReader(open_encoder(folder, device), precision)
     digest_of(folder)  # refuses what lacks files
     return WhisperReader(folder, device, torch.bfloat16 if precision == "bfloat16" else torch.float32)

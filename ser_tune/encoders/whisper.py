@@ -17,10 +17,11 @@ from torch import Tensor, nn
 
 from ..audio import SAMPLE_RATE_HZ
 from ..errors import ConfigError
-from .checkpoint import CONFIG, PREPROCESSOR, SILENCE_S, STEP_S, WINDOW_S, speech_frames
+from .checkpoint import CONFIG, INDEX, PREPROCESSOR, SILENCE_S, STEP_S, WINDOW_S, speech_frames, weight_files
+from .families import encoder_weight, is_language_model, read_config, read_preprocessor
 from .linear_maps import LinearMap, block_rows, computes_natively, linear_map
 
-__all__ = ["WhisperInput", "WhisperReader", "mel_filters", "save_whisper"]
+__all__ = ["WhisperInput", "WhisperReader", "mel_filters", "read_weights", "save_whisper"]
 
 POINTS, HOP = 400, 160
 """Samples of a frame of the spectrogram, and from one frame to the next."""
@@ -95,7 +96,7 @@ class WhisperReader:
         self.block = block_rows(device, dtype)
         self.native = computes_natively(device, dtype)
         self.at_once = ROWS_AT_ONCE[device.type]
-        config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = read_config(folder)
         self.heads: int = config["encoder_attention_heads"]
         bands = _checked_bands(folder, config)
         weights = _read(folder, _shapes(config, bands))
@@ -243,7 +244,7 @@ def _parts(state: Tensor, counts: Sequence[int], real: Sequence[int]) -> list[Te
 
 def _checked_bands(folder: Path, config: Mapping[str, Any]) -> int:
     """The number of Mel bands, or `ConfigError` where the input is not Whisper's."""
-    written: dict[str, Any] = json.loads((folder / PREPROCESSOR).read_text(encoding="utf-8"))
+    written = read_preprocessor(folder)
     expected = {"sampling_rate": SAMPLE_RATE_HZ, "n_fft": POINTS, "hop_length": HOP}
     for name, value in expected.items():
         if (found := written.get(name, value)) != value:
@@ -283,29 +284,44 @@ def save_whisper(folder: Path, into: Path) -> None:
     Raises:
         ConfigError: The files cannot be read, or weights are missing.
     """
-    config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    weights = _read(folder, _shapes(config, _checked_bands(folder, config)))
-    halves = {name: weight.half().contiguous() for name, weight in weights.items()}
+    config = read_config(folder)
+    halves = {name: weight.half().contiguous() for name, weight in read_weights(folder).items()}
     save_file(halves, into / "model.safetensors", metadata={"format": "pt"})
     written = config | {"architectures": ["WhisperEncoder"], "dtype": "float16"}
     written.pop("torch_dtype", None)  # the older name of `dtype`
     (into / CONFIG).write_text(json.dumps(written, indent=2), encoding="utf-8")
-    shutil.copyfile(folder / PREPROCESSOR, into / PREPROCESSOR)
+    if (folder / PREPROCESSOR).is_file():
+        shutil.copyfile(folder / PREPROCESSOR, into / PREPROCESSOR)
+    else:
+        (into / PREPROCESSOR).write_text(json.dumps(read_preprocessor(folder), indent=2), encoding="utf-8")
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """The encoder's weights by name, rounded to float16, as float32.
+
+    Raises:
+        ConfigError: The files cannot be read, or weights are missing.
+    """
+    config = read_config(folder)
+    return _read(folder, _shapes(config, _checked_bands(folder, config)))
 
 
 def _read(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     """Weights, rounded to float16, as float32."""
-    index = folder / "model.safetensors.index.json"
-    names = ["model.safetensors"]
-    if not (folder / names[0]).is_file() and index.is_file():
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    inside, index = is_language_model(folder), folder / INDEX
+    files = [folder / "model.safetensors"]
+    if inside:
+        files = weight_files(folder)
+    elif not files[0].is_file() and index.is_file():
+        names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        files = [folder / name for name in sorted(names)]
     found: dict[str, Tensor] = {}
     try:
-        for name in names:
-            with safe_open(folder / name, framework="pt") as file:
+        for path in files:
+            with safe_open(path, framework="pt") as file:
                 for key in file.keys():  # noqa: SIM118 - it is no mapping
-                    own = key.removeprefix("model.").removeprefix("encoder.")
-                    if own in shapes and "decoder." not in key:
+                    own = encoder_weight(key, inside=inside)
+                    if own is not None and own in shapes:
                         found[own] = file.get_tensor(key).half().float()
     except (OSError, SafetensorError) as error:
         raise ConfigError(f"checkpoint '{folder}' cannot be opened: {error}") from None

@@ -11,7 +11,7 @@ from ..audio import SAMPLE_RATE_HZ
 from ..config import FeatureSettings, Role
 from ..device import faster_precision
 from ..encoders import CheckpointSettings, EncoderShape, digest_of
-from ..encoders.checkpoint import WINDOW_S
+from ..encoders.families import FIXED_WINDOW
 from ..errors import ConfigError
 from .base import FeatureSet
 
@@ -19,7 +19,7 @@ __all__ = ["FEATURE_SET", "EncoderSettings"]
 
 
 class EncoderSettings(CheckpointSettings, FeatureSettings):
-    """A pretrained speech encoder, frozen: Whisper's, wav2vec 2.0, HuBERT, WavLM, data2vec-audio and their kin."""
+    """A pretrained speech encoder, frozen, such as those of Whisper, wav2vec 2.0, WavLM and audio language models."""
 
     name: Literal["encoder"] = "encoder"
     """The feature set."""
@@ -29,8 +29,8 @@ class EncoderSettings(CheckpointSettings, FeatureSettings):
     """Layers to read, counted from 0, the input of the first transformer layer; none means all. With statistics all are
     cached and these are chosen on reading; with frames these alone are cached."""
     context: Literal["own", "padded"] = "own"
-    """Length that the encoder reads: own, the utterance's; padded, Whisper's training window of 30 s. Longer utterances
-    are cut into pieces of 30 s."""
+    """Length that the encoder reads: own, the utterance's; padded, its training window (Whisper's 30 s, the Audio
+    Spectrogram Transformer's 10 s). Longer utterances are cut into pieces of 30 s, or of such a shorter window."""
     precision: Annotated[Literal["auto", "float32", "bfloat16"], Role.FIXED] = "auto"
     """Arithmetic of the encoder; auto measures once on a machine which is faster, and the study holds on to it."""
 
@@ -49,7 +49,7 @@ def _described(settings: EncoderSettings) -> EncoderShape:
         raise ConfigError(
             f"features.layers has {settings.layers[-1]}; {settings.checkpoint} has the layers 0 to {shape.layers - 1}"
         )
-    if settings.context == "padded" and shape.family != "whisper":
+    if settings.context == "padded" and shape.family not in FIXED_WINDOW:
         raise ConfigError(
             f"features.context is padded, but {settings.checkpoint} is a {shape.family} model, which was trained "
             "without a fixed window; expected own"
@@ -72,7 +72,7 @@ def extract_batch(speech: Sequence[np.ndarray], settings: EncoderSettings) -> li
     Raises:
         ConfigError: The checkpoint cannot be opened.
     """
-    window = round(WINDOW_S * SAMPLE_RATE_HZ)
+    window = round(settings.shape.window_s * SAMPLE_RATE_HZ)
     pieces = [
         (number, samples[start : start + window])
         for number, samples in enumerate(speech)

@@ -74,7 +74,7 @@ def _config(folder: Path, **values: object) -> None:
 
 def test_a_checkpoint_that_is_no_speech_encoder(probe: Study, tmp_path: Path) -> None:
     _config(tmp_path / "bert", model_type="bert", hidden_size=16, num_hidden_layers=2)
-    probe(tmp_path / "bert").refused("is a 'bert' model; expected a speech encoder of: data2vec-audio, hubert, ")
+    probe(tmp_path / "bert").refused("is a 'bert' model; expected a speech encoder of: audio-spectrogram-transformer, ")
 
 
 @pytest.mark.parametrize("written", [None, "{", "[]", '{"model_type": "wav2vec2"}'])

@@ -88,7 +88,7 @@ def test_published_whispers_layers_are_those_of_transformers_at_its_window() -> 
     _assert_whispers_own_forward(WHISPER_BASE)
 
 
-@pytest.mark.parametrize("family", RAW)
+@pytest.mark.parametrize("family", [*RAW, "wav2vec2-conformer"])
 def test_statistics_are_those_of_transformers_states(family: str, checkpoint: Checkpoint, configure: Configure) -> None:
     speech = _speech(3 * 2560)  # fills whole steps of 0.16 s: no silence is appended
     module = transformers.AutoModel.from_pretrained(checkpoint(family)).half().float().eval()
@@ -135,7 +135,7 @@ def test_whispers_states_of_an_utterance_are_the_same_bits_in_any_batch(
         np.testing.assert_allclose(found, close, atol=0 if precision == "float32" else 0.1)
 
 
-@pytest.mark.parametrize("family", ["whisper", "wav2vec2", "wav2vec2-bert"])
+@pytest.mark.parametrize("family", ["whisper", "wav2vec2", "wav2vec2-bert", "wav2vec2-conformer"])
 @pytest.mark.parametrize("samples", [1, 399, 400, 559, 560, 2559, 2561, 12_345])
 def test_appended_silence_has_no_frames(family: str, samples: int, configure: Configure) -> None:
     (found,) = _extract([_speech(samples)], configure(family, pooling="frames"))
@@ -361,7 +361,7 @@ def test_a_known_encoder_is_found_by_its_folders_name() -> None:
     assert all(one.citation and one.licence for one in CHECKPOINTS.values())
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "audio-spectrogram-transformer"])
 def test_every_family_is_read_as_its_module_computes(
     family: str, checkpoint: Checkpoint, configure: Configure, recwarn: pytest.WarningsRecorder
 ) -> None:
@@ -369,7 +369,8 @@ def test_every_family_is_read_as_its_module_computes(
     assert ENCODER.shape(configure(family)) == (LAYERS, 2 * WIDTH)
     assert opened.shape.hop_s == 0.02
     speech = _speech(3 * 2560)
-    filled = np.pad(speech, (0, 2 * 2560)) if family == "whisper" else speech  # 0.2 s, in whole steps
+    whisper = opened.shape.family == "whisper"
+    filled = np.pad(speech, (0, 2 * 2560)) if whisper else speech  # 0.2 s, in whole steps
     made = opened.extractor(filled, sampling_rate=16_000, padding="longest", return_tensors="pt")
     inputs = made["input_values" if "input_values" in made else "input_features"]
     if family == "wav2vec2-bert":  # its input is filled up to whole steps of 0.16 s
