@@ -95,6 +95,8 @@ class Examples:
     """Examples of equal texts have equal inputs, but for the channels that are read; empty where that is unknown."""
     shared: Shared = field(default_factory=lambda: Shared(0))
     """Keeps results for solvers of examples with the same source."""
+    weights: "Tensor | None" = None
+    """Weight of each example, beside those of classes, shape (N,), float64, with mean 1; None where all are 1."""
 
     @classmethod
     def of(cls, inputs: Inputs, labels: "Tensor", speakers: "Tensor", kind: str = "classes") -> "Examples":

@@ -82,7 +82,8 @@ def solve(network: "LinearProbe", settings: LinearProbeSettings, examples: Examp
     from .linear.targets import supervision
 
     values, speakers = _in_units_of(network, examples), examples.speakers.cpu().numpy()
-    aims = supervision(examples.kind, values, network.classifier.out_features, settings.objective)
+    weights_of = None if examples.weights is None else examples.weights.cpu().numpy()
+    aims = supervision(examples.kind, values, network.classifier.out_features, settings.objective, weights_of)
     penalty, calibrates = settings.penalty * network.classifier.in_features, settings.objective != "unscaled_ridge"
     scores = None
     if examples.nbytes > BLOCK:

@@ -9,6 +9,7 @@ from .component_settings import (
     SpectralSettings,
     TaskSettings,
 )
+from .domain_settings import BalanceSettings
 from .input_settings import (
     SHORTEST_REVERBERATION_S,
     TOGETHER,
@@ -33,6 +34,7 @@ __all__ = [
     "TOGETHER",
     "AnyTrial",
     "AugmentationSettings",
+    "BalanceSettings",
     "Choice",
     "CorpusSettings",
     "FeatureSettings",

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from .base import Settings
 from .component_settings import FeatureSettings, LossSettings, ModelSettings, TaskSettings
+from .domain_settings import BalanceSettings
 from .input_settings import AugmentationSettings, NormalisationSettings, PerturbationSettings, SegmentSettings
 from .roles import Role
 from .training_settings import OptimizerSettings, TrainingSettings
@@ -34,6 +35,7 @@ class TrialConfig(Settings, Generic[ModelT, FeatureT, LossT]):
     normalisation: NormalisationSettings = NormalisationSettings()
     augmentation: Annotated[AugmentationSettings, Role.DESCENT] = AugmentationSettings()
     perturbation: PerturbationSettings = PerturbationSettings()
+    balance: BalanceSettings = BalanceSettings()
     loss: Annotated[LossT, Role.DESCENT]
     optimizer: Annotated[OptimizerSettings, Role.DESCENT] = OptimizerSettings()
     training: TrainingSettings = TrainingSettings()

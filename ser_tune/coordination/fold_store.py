@@ -113,7 +113,8 @@ class FoldStore:
             "job": [job.seed, asdict(goal), data.features, targets.names],
         }
         key = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-        for array in (job.train, job.validation, targets.values, targets.strata, data.speakers):
+        corpora = () if data.corpora is None else (data.corpora,)
+        for array in (job.train, job.validation, targets.values, targets.strata, data.speakers, *corpora):
             key.update(f" {array.dtype} {array.shape} ".encode() + np.ascontiguousarray(array).tobytes())
         return self._folder / f"{key.hexdigest()[:40]}.safetensors"
 

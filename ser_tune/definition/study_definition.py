@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, cast
 from ..architectures import ARCHITECTURES
 from ..config import (
     AnyTrial,
+    BalanceSettings,
     FeatureSettings,
     LossSettings,
     ModelSettings,
@@ -176,6 +177,8 @@ class StudyDefinition:
         unused: dict[str, Any] = {} if self.config.corpus.names_as_written else {"corpus": {"names_as_written"}}
         if self.config.task.model_dump() == {"name": DEFAULT_TASK}:
             unused["task"] = True
+        if self.config.balance == BalanceSettings():
+            unused["balance"] = True
         written = self.config.model_dump_json(exclude={"study": True, "search": True, **unused})
         digest = hashlib.sha256(written.encode()).hexdigest()[:8]
         settings = self.config.study.model_copy(update={"trials": 1, "warm_start": ()})

@@ -17,6 +17,7 @@ from ..errors import ConfigError, StudyError
 from ..features import FEATURE_SETS
 from ..folds import Fold, Strata, may_train, speaker_folds, text_independent_folds
 from ..tasks import Targets
+from .domains import refuse_without_corpora
 from .fingerprint import Protocol
 from .folds_file import read_folds
 from .official_split import has_official_split, official_fold, official_test_sets, split_note
@@ -180,6 +181,7 @@ def prepare(definition: StudyDefinition, project: Project) -> Prepared:
     definition = allowing_folders(definition.resolved(project.cache), project)
     corpus = load_corpus(definition, project)
     _refuse_scope_of_one(definition, corpus)
+    refuse_without_corpora(definition, corpus)
     for objective in definition.further:
         objective.check(corpus)
     targets = targets_of(definition, corpus)

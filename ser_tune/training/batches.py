@@ -12,7 +12,7 @@ from .augmentation import apart, beside, mixer, specaugment
 from .fold import FoldTraining
 from .losses import TargetStatistics
 
-__all__ = ["Batch", "Batches", "drawn_counts", "epoch_order", "output_counts"]
+__all__ = ["Batch", "Batches", "drawn_counts", "drawn_weights", "epoch_order", "output_counts"]
 
 Sampling = Literal["shuffle", "oversample"]
 
@@ -41,9 +41,14 @@ class Batches:
         encoded = fold.task.encode(torch.from_numpy(fold.of_segments(targets.values)), len(targets.names))
         device = fold.config.training.device
         self._targets = encoded.to(device)
-        drawn = drawn_counts(fold.statistics.stratum_counts, self._sampling)
         clean = encoded[: self._clean]
-        counts = output_counts(drawn, clean.numpy(), self._strata[: self._clean])
+        if (weights := fold.weights) is None:
+            drawn = drawn_counts(fold.statistics.stratum_counts, self._sampling)
+            counts = output_counts(drawn, clean.numpy(), self._strata[: self._clean])
+        else:
+            drawn = drawn_weights(weights[: self._clean], self._strata[: self._clean], self._sampling)
+            counts = drawn @ clean.numpy().astype(np.float64)
+        self._weights = weights
         spread = clean.double().std(dim=0, correction=0)
         self.statistics = TargetStatistics(
             total=torch.from_numpy(counts).to(device).float(),
@@ -67,7 +72,8 @@ class Batches:
         """Draw the batches of the next epoch, of nearly equal size: batch norm cannot take a batch of one segment."""
         self._reader.crop(self._crops)
         segments = self._one_version_each(self._rng)
-        order = segments[epoch_order(self._strata[segments], self._sampling, self._rng)]
+        weights = None if self._weights is None else self._weights[segments]
+        order = segments[epoch_order(self._strata[segments], self._sampling, self._rng, weights)]
         for numbers in np.array_split(order, self.number):
             yield self._augmented(numbers)
 
@@ -101,7 +107,9 @@ class Batches:
         return Batch(inputs, copies, targets)
 
 
-def epoch_order(strata: np.ndarray, sampling: Sampling, rng: np.random.Generator) -> np.ndarray:
+def epoch_order(
+    strata: np.ndarray, sampling: Sampling, rng: np.random.Generator, weights: np.ndarray | None = None
+) -> np.ndarray:
     """The segments of one epoch.
 
     Args:
@@ -109,10 +117,18 @@ def epoch_order(strata: np.ndarray, sampling: Sampling, rng: np.random.Generator
         sampling: shuffle reads each once; oversample draws with replacement, from every stratum that occurs as often
             as from another (where S is not a multiple of their number, once more from some).
         rng: Where the order comes from.
+        weights: Of every segment, shape (S,): each is drawn as often as its weight, relative to the mean, asks for,
+            rounded down or up at random, and with oversample to strata of the same total. None where all are 1.
 
     Returns:
         Numbers of segments, shape (S,).
     """
+    if weights is not None:
+        mixed = rng.permutation(len(strata))
+        ends = np.cumsum(drawn_weights(weights, strata, sampling)[mixed])
+        ends[-1] = len(strata)  # but for rounding it is
+        times = np.diff(np.floor(ends + rng.random()), prepend=0).astype(np.int64)
+        return rng.permutation(np.repeat(mixed, times))
     if sampling == "shuffle":
         return rng.permutation(len(strata))
     present = np.unique(strata)
@@ -128,6 +144,14 @@ def drawn_counts(counts: np.ndarray, sampling: Sampling) -> np.ndarray:
     if sampling == "shuffle":
         return counts
     return np.where(counts > 0, counts.sum() / np.count_nonzero(counts), 0)
+
+
+def drawn_weights(weights: np.ndarray, strata: np.ndarray, sampling: Sampling) -> np.ndarray:
+    """Readings of each segment in an epoch, on average, shape (S,), with mean 1, from weights and strata (S,)."""
+    if sampling == "oversample":
+        weights = weights / np.bincount(strata, weights)[strata]
+    even: np.ndarray = weights / weights.mean()
+    return even
 
 
 def output_counts(drawn: np.ndarray, targets: np.ndarray, strata: np.ndarray) -> np.ndarray:

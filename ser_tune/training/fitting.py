@@ -113,12 +113,12 @@ def _solve(fold: FoldTraining, on_epoch: Callable[[EpochReport], None]) -> Fitte
     solver = ARCHITECTURES.get(fold.config.model.name).solve
     assert solver is not None
     values = fold.of_segments(fold.data.targets.values)
-    labels, speakers = (
-        torch.from_numpy(own).to(fold.config.training.device) for own in (values, fold.of_segments(fold.data.speakers))
-    )
+    device = fold.config.training.device
+    labels, speakers = (torch.from_numpy(own).to(device) for own in (values, fold.of_segments(fold.data.speakers)))
+    weights = None if (found := fold.weights) is None else torch.from_numpy(found).to(device)
     source, shared = fold.data.inputs(fold.config, fold.train), fold.data.shared
     rows = _rows(fold, source)
-    examples = Examples(rows, labels, speakers, fold.task.predictions, source, shared)
+    examples = Examples(rows, labels, speakers, fold.task.predictions, source, shared, weights)
     with torch.no_grad():
         solver(fold.network, fold.config.model, examples)
         network = fold.network.eval()

@@ -10,6 +10,7 @@ from ..architectures.networks import set_threshold
 from ..features import Scaling
 from ..prediction import SegmentReader, segment_outputs
 from ..tasks import TASKS, Goal, Task
+from .balance import example_weights
 from .epochs import EpochReport, judged
 from .statistics import AnyTrial, FoldStatistics, TrainingData
 
@@ -65,6 +66,17 @@ class FoldTraining:
         """Expand values of utterances (U, ...) to their training segments (S, ...), including segments of copies."""
         segments: np.ndarray = utterances[self.train[self.reader.plan.utterance % len(self.train)]]
         return segments
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """Weights of training segments, shape (S,), with mean 1, by `balance`; None where all are 1."""
+        corpora = self.data.corpora
+        return example_weights(
+            self.config.balance,
+            corpora=None if corpora is None else self.of_segments(corpora),
+            strata=self.of_segments(self.data.targets.strata),
+            speakers=self.of_segments(self.data.speakers),
+        )
 
     def judged(self, report: EpochReport, network: nn.Module) -> tuple[EpochReport, np.ndarray]:
         """Score a network on the validation utterances.
