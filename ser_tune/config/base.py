@@ -5,9 +5,9 @@ once the key in study files, the `--set` key, the Optuna parameter name and the 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -27,6 +27,16 @@ class Settings(BaseModel):
         allow_inf_nan=False,
         defer_build=True,  # a process uses few of the sections, and a registered model has its own copy of them all
     )
+    LATER: ClassVar[frozenset[str]] = frozenset()
+    """Settings that were added after texts of this section had been stored. JSON leaves them out where they have their
+    default: names, fingerprints and cache entries that are hashes of such a text stay as they were."""
+
+    @model_serializer(mode="wrap", when_used="json")
+    def _without_later_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        fields = type(self).model_fields
+        defaults = {name for name in self.LATER if getattr(self, name) == fields[name].default}
+        return {name: value for name, value in written.items() if name not in defaults} if defaults else written
 
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)

@@ -1,6 +1,6 @@
 """Settings of a network's input: segments, normalisation, augmentation, perturbed copies."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -130,27 +130,48 @@ class PerturbationSettings(Settings):
     """Largest relative change of the formants' frequencies: vocal tract length perturbation (Jaitly & Hinton 2013, ICML
     workshop, who take 0.1) of the spectral envelope, which leaves the pitch; 0 switches it off."""
     reverberation_s: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Longest time in which sound decays by 60 dB, at least 0.2 s, in shoebox rooms of drawn sizes, speakers and
-    microphones (image sources: Allen & Berkley 1979, JASA 65(4); as augmentation Ko et al. 2017, ICASSP); 0 switches it
-    off."""
+    """Longest time in which sound decays by 60 dB, at least 0.2 s, in rooms that are drawn (as augmentation Ko et al.
+    2017, ICASSP); 0 switches it off."""
+    rooms: Literal["shoebox", "diffuse"] = "shoebox"
+    """Rooms of copies: shoebox, image sources in rooms of drawn sizes, speakers and microphones (Allen & Berkley 1979,
+    JASA 65(4)), as those of `evaluate --stress` are; diffuse, noise that decays, by statistics (Polack 1988, thesis, Le
+    Mans), with a drawn distance to the microphone."""
     noise_snr_db: Annotated[float, Field(ge=-20, le=100)] | None = None
-    """Lowest signal-to-noise ratio of added noise whose colour is drawn between white and Brownian (power density 1 to
-    1/f²: Timmer & König 1995, A&A 300); none adds no noise."""
+    """Lowest signal-to-noise ratio of added noise; none adds no noise."""
+    noise: Literal["coloured", "varied"] = "coloured"
+    """Noise of copies: coloured, a colour drawn between white and Brownian (power density 1 to 1/f²: Timmer & König
+    1995, A&A 300); varied, noise of a drawn kind that `evaluate --stress` does not have: modulated, blue to violet,
+    of a band, harmonic, in bursts, or reversed speech."""
     noise_snr_highest_db: Annotated[float, Field(ge=-20, le=100)] = 30.0
     """Highest signal-to-noise ratio of added noise; a copy's is drawn between both."""
     gain_db: Annotated[float, Field(ge=0, le=60)] = 0.0
     """Largest change of level; 0 switches it off. It does nothing to features that are relative to the utterance's
     maximum: of the built-in ones, all but the noisy channel of lognrevspec."""
+    saturation_db: Annotated[float, Field(ge=0, le=40)] = 0.0
+    """Largest drive of an amplifier that saturates; 0 switches it off."""
+    band_hz: Annotated[float, Field(ge=1000, le=7000)] | None = None
+    """Lowest upper edge of a drawn band-pass, whose lower edge is drawn from 30 to 500 Hz; none filters nothing."""
+    codecs: bool = False
+    """Whether copies go through a speech codec, drawn from G.711, G.721 and other ADPCM at 8 kHz, which `evaluate
+    --stress` does not have."""
+    bits: Annotated[int, Field(ge=3, le=12)] | None = None
+    """Fewest bits that a copy is rounded to, of up to 12, as a recording that is far too quiet; none rounds nothing."""
+    probability: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Probability with which each of these perturbations is applied to a copy of an utterance."""
     stability: Annotated[float, Field(ge=0, le=1000), Role.DESCENT] = 0.0
     """Weight of stability training (Zheng et al. 2016, arXiv 1604.04326): the divergence KL(clean || copy) between the
     network's outputs for a clean segment and for the same segment of one copy is added to the loss of the clean
     segment. Copies then have no other part in training; what augments a segment augments its copy alike. Batch norm
     takes the statistics of clean segments and of copies apart, and judges by those of clean ones. 0 switches it off."""
+    LATER: ClassVar[frozenset[str]] = frozenset(
+        {"band_hz", "bits", "codecs", "noise", "probability", "rooms", "saturation_db"}
+    )
 
     @model_validator(mode="after")
     def _goes_together(self) -> "PerturbationSettings":
-        quiet = not (self.time_stretch or self.pitch_semitones or self.vocal_tract or self.gain_db)
-        if self.copies and quiet and not self.reverberation_s and self.noise_snr_db is None:
+        of_voice = self.time_stretch or self.pitch_semitones or self.vocal_tract
+        of_recorder = self.gain_db or self.saturation_db or self.band_hz or self.codecs or self.bits
+        if self.copies and not (of_voice or of_recorder or self.reverberation_s) and self.noise_snr_db is None:
             raise ValueError(
                 f"perturbation.copies is {self.copies}, but nothing perturbs them; set another perturbation, such as "
                 "perturbation.pitch_semitones, or leave copies 0"

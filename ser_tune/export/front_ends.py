@@ -18,9 +18,11 @@ from ..encoders import Encoder, states_of
 from ..encoders.checkpoint import SILENCE_S, STEP_S, WINDOW_S
 from ..errors import ConfigError
 from ..features.encoder import EncoderSettings
+from ..features.level import FRAME, MARGIN_DB
+from ..features.level import SILENCE as SILENT_POWER
 from ..features.spectral import DYNAMIC_RANGE_DB, SMALLEST_AMPLITUDE, mel_bands
 
-__all__ = ["LONGEST_SAMPLES", "EncoderStates", "LogMel", "at_least"]
+__all__ = ["LONGEST_SAMPLES", "EncoderStates", "Levelled", "LogMel", "at_least"]
 
 STEP, SILENCE = round(STEP_S * SAMPLE_RATE_HZ), round(SILENCE_S * SAMPLE_RATE_HZ)
 LONGEST_SAMPLES = round(WINDOW_S * SAMPLE_RATE_HZ)
@@ -40,6 +42,29 @@ def at_least(size: int, least: int) -> int:
     (5, 7)
     """
     return least + (size - least + abs(size - least)) // 2
+
+
+class Levelled(nn.Module):
+    """Waveform (N,) to the same at a level, float32; as `features.levelled`."""
+
+    def __init__(self, level_db: float | None) -> None:
+        """Keep the level; None leaves waveforms as they are."""
+        super().__init__()
+        self.level_db = level_db
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Measure and scale."""
+        if self.level_db is None:
+            return waveform
+        filled = torch.cat([waveform, waveform.new_zeros(at_least(FRAME - waveform.shape[0], 0))]).double()
+        count = filled.shape[0] // FRAME
+        power = filled[: count * FRAME].square().reshape(-1, FRAME).mean(dim=1)
+        loudest_first = power.sort(descending=True).values
+        number = torch.arange(count)
+        together = loudest_first.cumsum(dim=0) / (number + 1)
+        active = loudest_first * 10 ** (MARGIN_DB / 10) >= together
+        level = together[(number * active).amax()].clamp(min=SILENT_POWER)
+        return (waveform * (10 ** (self.level_db / 20) / level.sqrt())).float()
 
 
 class Frames(nn.Module):

@@ -18,7 +18,7 @@ from ..features.logspec import LogSpecSettings
 from ..features.normalisation import SMALLEST_VARIATION
 from ..prediction import Committee, Predictor
 from ..tasks import TASKS, Traceable
-from .front_ends import LONGEST_SAMPLES, EncoderStates, LogMel, at_least
+from .front_ends import LONGEST_SAMPLES, EncoderStates, Levelled, LogMel, at_least
 
 __all__ = ["Graph", "NamedOutputs"]
 
@@ -36,6 +36,7 @@ class Graph(nn.Module):
         first = {member.front_end: member for member in reversed(members)}  # the first member of each front end
         names = list(dict.fromkeys(member.front_end for member in members))
         self.fronts = nn.ModuleList(_front_end(first[name]) for name in names)
+        self.levels = nn.ModuleList(Levelled(first[name].recipe.features.level_db) for name in names)
         self.members = nn.ModuleList(_Member(member) for member in members)
         self.member_fronts = [names.index(member.front_end) for member in members]
         encoders = any(isinstance(front, EncoderStates) for front in self.fronts)
@@ -45,7 +46,7 @@ class Graph(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """Judge one utterance."""
-        features = [front(waveform) for front in self.fronts]
+        features = [front(level(waveform)) for front, level in zip(self.fronts, self.levels, strict=True)]
         judged = [member(features[front]) for member, front in zip(self.members, self.member_fronts, strict=True)]
         shown = torch.stack(judged).mean(dim=0)
         return shown.float() if self.decide is None else (shown.float(), self.decide(shown))

@@ -8,6 +8,7 @@ from .base import FeatureSet
 from .entry import damage_of
 from .export import SpeakerSegments, refuse_other_format, refuse_whole_utterances, segments_by_speaker, write_export
 from .extraction import FEATURE_FORMAT, Extracted, Extraction, Extractor, Shards, extract_alone
+from .level import active_level_db, levelled
 from .normalisation import Moments, Scaling, as_slice
 from .perturbation import copy_key
 from .segments import SegmentPlan, frame_numbers, plan_segments, random_crops
@@ -33,6 +34,7 @@ __all__ = [
     "SegmentPlan",
     "Shards",
     "SpeakerSegments",
+    "active_level_db",
     "as_slice",
     "copy_key",
     "corpus_features",
@@ -40,6 +42,7 @@ __all__ = [
     "extract_alone",
     "extract_features",
     "frame_numbers",
+    "levelled",
     "open_features",
     "plan_segments",
     "random_crops",

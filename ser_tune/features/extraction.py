@@ -18,6 +18,7 @@ from ..corpora import Corpus, Utterance
 from ..device import pick_device, using_threads
 from ..errors import AudioError
 from .base import FeatureSet
+from .level import levelled
 from .normalisation import Moments
 from .perturbation import copy_key, perturbed
 
@@ -93,6 +94,7 @@ class Extractor:
             for utterance, clean in zip(utterances, speech, strict=True):
                 with self._naming(utterance):
                     sounds.append(perturbed(clean, self.perturbation, self.copy))
+        sounds = [levelled(sound, self.settings) for sound in sounds]
         if self.feature_set.extract_batch is not None:
             with nullcontext() if pick_device("auto").type == "cpu" else _feeding:
                 features = self.feature_set.extract_batch(sounds, self.settings)

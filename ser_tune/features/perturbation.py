@@ -5,14 +5,16 @@ Everything happens to the waveform, before any feature set sees it.
 
 import hashlib
 from functools import lru_cache
+from typing import NamedTuple, Self
 
 import numpy as np
 
 from ..audio import SAMPLE_RATE_HZ
 from ..config import SHORTEST_REVERBERATION_S, PerturbationSettings
 from ..errors import AudioError
+from .channel import band_limited, coded, coloured_noise, diffuse_response, rms, rounded, saturated, varied_noise
 
-__all__ = ["coloured_noise", "copy_key", "perturbed", "rms", "room_response"]
+__all__ = ["copy_key", "perturbed", "room_response"]
 
 FORMAT = 1
 """Part of the name of every cached copy; raise it when the same settings make other copies."""
@@ -28,6 +30,19 @@ ROOMS = 100
 """Rooms to draw from: each takes up to a second to compute, and holds the interpreter lock meanwhile."""
 TO_WALL_M = 0.5
 """Least distance of speaker and microphone to walls, floor and ceiling."""
+OFF: dict[str, object] = {
+    "time_stretch": 0.0,
+    "pitch_semitones": 0.0,
+    "vocal_tract": 0.0,
+    "reverberation_s": 0.0,
+    "noise_snr_db": None,
+    "gain_db": 0.0,
+    "saturation_db": 0.0,
+    "band_hz": None,
+    "codecs": False,
+    "bits": None,
+}
+"""Perturbations that are drawn for a copy, and the value that switches each off; a new one comes last."""
 
 
 def copy_key(settings: PerturbationSettings, copy: int) -> str:
@@ -38,7 +53,7 @@ def copy_key(settings: PerturbationSettings, copy: int) -> str:
 
 
 def perturbed(speech: np.ndarray, settings: PerturbationSettings, copy: int) -> np.ndarray:
-    """One copy of an utterance: first the voice is changed, then the room, the noise, and the level.
+    """One copy of an utterance: first the voice is changed, then the room, the noise, and the recorder.
 
     Every random number comes from the speech and the copy's number, counted from 1: the same copy is always the same.
     All are drawn whether they are used or not, so that a setting leaves the effects of the others as they were.
@@ -49,9 +64,6 @@ def perturbed(speech: np.ndarray, settings: PerturbationSettings, copy: int) -> 
     Raises:
         AudioError: The speech is shorter than 64 ms.
     """
-    import librosa  # here and below: a prediction takes less time than these imports, and does without
-    from scipy.signal import fftconvolve
-
     if len(speech) < POINTS:
         raise AudioError(
             f"speech of {len(speech) / SAMPLE_RATE_HZ:.3f} s is too short to be perturbed; "
@@ -59,34 +71,92 @@ def perturbed(speech: np.ndarray, settings: PerturbationSettings, copy: int) -> 
         )
     digest = hashlib.sha256(speech.astype(np.float32).tobytes()).digest()
     rng = np.random.default_rng([copy, int.from_bytes(digest, "little")])
-    speed, pitch, tract, gain = rng.uniform(-1, 1, size=4)
-    snr, colour = rng.uniform(size=2)
-    room = int(rng.integers(ROOMS))
-    result = speech
-    if settings.time_stretch:
-        result = librosa.effects.time_stretch(
-            result, rate=1 + speed * settings.time_stretch, n_fft=POINTS, hop_length=HOP
-        )
-    if settings.pitch_semitones:
-        result = librosa.effects.pitch_shift(
-            result, sr=SAMPLE_RATE_HZ, n_steps=pitch * settings.pitch_semitones, n_fft=POINTS, hop_length=HOP
-        )
-    if settings.vocal_tract:
-        result = _other_vocal_tract(result, 1 + tract * settings.vocal_tract)
+    draws, (of_choice, of_room, of_noise, of_recorder) = _Draws.of(rng), rng.spawn(4)
+    settings = _of_this_copy(settings, of_choice)
+    result = _other_voice(speech, settings, draws)
     if settings.reverberation_s:
-        reverberated = fftconvolve(result, _drawn_room(settings.reverberation_s, room))[: len(result)]
-        result = reverberated * (rms(result) / max(rms(reverberated), 1e-15))
+        result = _in_room(result, settings, draws.room, of_room)
     if settings.noise_snr_db is not None:
-        snr_db = settings.noise_snr_db + snr * (settings.noise_snr_highest_db - settings.noise_snr_db)
-        result = result + rms(result) * 10 ** (-snr_db / 20) * coloured_noise(rng, len(result), exponent=2 * colour)
+        snr_db = settings.noise_snr_db + draws.snr * (settings.noise_snr_highest_db - settings.noise_snr_db)
+        if settings.noise == "varied":
+            noise = varied_noise(of_noise, result)
+        else:
+            noise = coloured_noise(rng, len(result), exponent=2 * draws.colour)
+        result = result + rms(result) * 10 ** (-snr_db / 20) * noise
+    result = _recorded(result, settings, of_recorder)
     if settings.gain_db:
-        result = result * 10 ** (gain * settings.gain_db / 20)
+        result = result * 10 ** (draws.gain * settings.gain_db / 20)
     return np.ascontiguousarray(result, dtype=np.float32)
 
 
-def rms(sound: np.ndarray) -> float:
-    """Root of the mean square of the samples, shape (N,)."""
-    return float(np.sqrt(np.mean(np.square(sound, dtype=np.float64))))
+class _Draws(NamedTuple):
+    """Random numbers of a copy."""
+
+    speed: float
+    pitch: float
+    tract: float
+    gain: float
+    """These from -1 to 1."""
+    snr: float
+    colour: float
+    """These from 0 to 1."""
+    room: int
+
+    @classmethod
+    def of(cls, rng: np.random.Generator) -> Self:
+        """Draw them, in this order: cached copies depend on it."""
+        speed, pitch, tract, gain = rng.uniform(-1, 1, size=4)
+        snr, colour = rng.uniform(size=2)
+        return cls(speed, pitch, tract, gain, snr, colour, int(rng.integers(ROOMS)))
+
+
+def _of_this_copy(settings: PerturbationSettings, rng: np.random.Generator) -> PerturbationSettings:
+    """The settings with perturbations switched off that were not drawn for a copy."""
+    left_out = rng.uniform(size=len(OFF)) >= settings.probability
+    return settings.model_copy(
+        update={name: off for (name, off), out in zip(OFF.items(), left_out, strict=True) if out}
+    )
+
+
+def _other_voice(speech: np.ndarray, settings: PerturbationSettings, draws: _Draws) -> np.ndarray:
+    """Speech (N,) at another speed and pitch, or of another vocal tract."""
+    import librosa  # a prediction takes less time than this import, and does without
+
+    result = speech
+    if settings.time_stretch:
+        result = librosa.effects.time_stretch(
+            result, rate=1 + draws.speed * settings.time_stretch, n_fft=POINTS, hop_length=HOP
+        )
+    if settings.pitch_semitones:
+        result = librosa.effects.pitch_shift(
+            result, sr=SAMPLE_RATE_HZ, n_steps=draws.pitch * settings.pitch_semitones, n_fft=POINTS, hop_length=HOP
+        )
+    return _other_vocal_tract(result, 1 + draws.tract * settings.vocal_tract) if settings.vocal_tract else result
+
+
+def _in_room(speech: np.ndarray, settings: PerturbationSettings, number: int, rng: np.random.Generator) -> np.ndarray:
+    """Speech (N,) in a room, as loud as before."""
+    from scipy.signal import fftconvolve
+
+    if settings.rooms == "diffuse":
+        response = diffuse_response(rng, settings.reverberation_s)
+    else:
+        response = _drawn_room(settings.reverberation_s, number)
+    reverberated: np.ndarray = fftconvolve(speech, response)[: len(speech)]
+    return reverberated * (rms(speech) / max(rms(reverberated), 1e-15))
+
+
+def _recorded(sound: np.ndarray, settings: PerturbationSettings, rng: np.random.Generator) -> np.ndarray:
+    """Sound (N,) through a worse recorder."""
+    of_saturation, of_band, of_codec, of_bits = rng.spawn(4)
+    result = sound
+    if settings.saturation_db:
+        result = saturated(of_saturation, result, settings.saturation_db)
+    if settings.band_hz is not None:
+        result = band_limited(of_band, result, settings.band_hz)
+    if settings.codecs:
+        result = coded(of_codec, result)
+    return rounded(of_bits, result, settings.bits) if settings.bits is not None else result
 
 
 def _other_vocal_tract(speech: np.ndarray, factor: float) -> np.ndarray:
@@ -141,15 +211,3 @@ def room_response(reverberation_s: float, rng: np.random.Generator) -> np.ndarra
     way = round(float(np.linalg.norm(speaker_m - microphone_m)) / room.c * SAMPLE_RATE_HZ)
     response: np.ndarray = room.rir[0][0][way + pyroomacoustics.constants.get("frac_delay_length") // 2 :]
     return response
-
-
-def coloured_noise(rng: np.random.Generator, length: int, *, exponent: float) -> np.ndarray:
-    """Noise of unit power whose density falls with frequency as 1/f^exponent, shape (length,)."""
-    from scipy.fft import next_fast_len
-
-    whole = next_fast_len(length, real=True)
-    spectrum = np.fft.rfft(rng.standard_normal(whole))
-    spectrum[1:] *= np.arange(1.0, len(spectrum)) ** (-exponent / 2)
-    spectrum[0] = 0
-    noise: np.ndarray = np.fft.irfft(spectrum, n=whole)[:length]
-    return noise / rms(noise)

@@ -17,7 +17,8 @@ import soxr
 
 from ..audio import SAMPLE_RATE_HZ
 from ..corpora import Corpus
-from .perturbation import coloured_noise, rms, room_response
+from .channel import coloured_noise, rms
+from .perturbation import room_response
 
 __all__ = ["CONDITIONS", "TYPICAL_CONDITIONS", "Alter", "Condition", "Disturbance"]
 

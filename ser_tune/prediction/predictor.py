@@ -15,7 +15,7 @@ from ..config import TOGETHER
 from ..device import using_threads
 from ..encoders import FindEncoder, relocated
 from ..errors import AudioError
-from ..features import FEATURE_SETS, FeatureStore, Scaling
+from ..features import FEATURE_SETS, FeatureStore, Scaling, levelled
 from ..tasks import TASKS
 from .recipe import Recipe
 from .segments import SegmentReader, UtteranceFeatures, scaling_of_utterances, segment_outputs
@@ -198,9 +198,10 @@ class Predictor:
         feature_set = FEATURE_SETS.get(self.recipe.features.name)
         settings = relocated(self.recipe.features, self.find_encoder)
         if feature_set.extract_batch is not None:
-            features = feature_set.extract_batch([utterance.speech for utterance in heard], settings)
+            speech = [levelled(utterance.speech, settings) for utterance in heard]
+            features = feature_set.extract_batch(speech, settings)
         else:
-            features = _each_extracted(lambda speech: feature_set.extract(speech, settings), heard)
+            features = _each_extracted(lambda speech: feature_set.extract(levelled(speech, settings), settings), heard)
         return [np.ascontiguousarray(channels.transpose(2, 0, 1)) for channels in features]
 
     def judge(self, heard: Sequence[Heard], extracted: Sequence[np.ndarray]) -> list[Prediction]:

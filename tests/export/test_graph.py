@@ -14,10 +14,10 @@ from ser_tune.architectures import ARCHITECTURES
 from ser_tune.architectures.networks import set_scale, set_threshold
 from ser_tune.config import NormalisationSettings, SegmentSettings
 from ser_tune.errors import ConfigError
-from ser_tune.export.front_ends import at_least
+from ser_tune.export.front_ends import Levelled, at_least
 from ser_tune.export.graph import Graph
 from ser_tune.export.model_files import OPSET
-from ser_tune.features import FEATURE_SETS, Scaling
+from ser_tune.features import FEATURE_SETS, Scaling, levelled
 from ser_tune.prediction import Committee, Predictor, Recipe
 from ser_tune.tasks import TASKS, Task, Traceable
 
@@ -145,6 +145,7 @@ def test_a_graph_contains_the_encoder(
         "pooling": pooling,
         "precision": "float32",
         "layers": (0, 2),
+        "level_db": None if pooling == "statistics" else -40.0,
     }
     made = make(tmp_path, {"name": model}, features, {"frames": None}, {"kind": "none"})
     # 14,720: filled up by a step more, by rounding in seconds; 8,480: half a hop more than whole ones
@@ -232,3 +233,13 @@ def test_a_task_that_is_not_traceable_is_named_in_a_sentence(tmp_path: Path, mon
 def test_the_larger_of_two_sizes_stays_an_expression_of_a_traced_one() -> None:
     traced = torch.jit.trace(lambda tensor: torch.zeros(at_least(tensor.shape[0], 3)), (torch.zeros(5),))
     assert [traced(torch.zeros(size)).shape[0] for size in (1, 3, 7)] == [3, 3, 7]
+
+
+@pytest.mark.parametrize("samples", [1, 100, 320, 4_321, 33_333])
+def test_a_level_in_a_graph_is_that_of_training(samples: int) -> None:
+    speech = np.random.default_rng(samples).normal(0, 0.01, samples).astype(np.float32)
+    speech[samples // 2 :] *= np.float32(0.001)
+    settings = FEATURE_SETS.get("waveform").settings(level_db=-26.0)
+    for sound in (speech, 0 * speech):
+        found = Levelled(-26.0)(torch.from_numpy(sound)).numpy()
+        np.testing.assert_allclose(found, levelled(sound, settings), rtol=1e-5)

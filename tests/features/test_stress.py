@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ser_tune.features.perturbation import rms
+from ser_tune.features.channel import rms
 from ser_tune.features.stress import CONDITIONS, Condition
 
 BY_NAME = {one.name: one for one in CONDITIONS}
