@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from .. import search
+from ..errors import ConfigError
 from .arguments import Argument, path_or_none
 
 if TYPE_CHECKING:
@@ -24,13 +25,16 @@ class ConfigurationFlags(TypedDict, total=False):
     """
 
     model: str | None
-    corpus: str | None
+    corpus: str | Sequence[str] | None
+    mapping: str | None
     data: str | Path | None
     task: str | None
     features: str | None
     name: str | None
     holdout: Sequence[str] | None
     folds: str | Path | None
+    scheme: str | None
+    test_corpus: Sequence[str] | None
     text_independent: bool
     rule: str | None
     workers: int | None
@@ -79,7 +83,42 @@ def define(
         raise TypeError(f"unknown argument '{min(unknown)}'; choose from: {', '.join(sorted(known))}")
     # A switch that is off leaves the study file's value
     given = {known[name].path: None if value is False else value for name, value in flags.items()}
+    given |= _corpora(flags.get("corpus"), given)
     return search.define_study(path_or_none(file), flags=given, settings=settings or {}, option=option)
+
+
+def _corpora(written: str | Sequence[str] | None, given: Mapping[str, object]) -> dict[str, object]:
+    """The settings of one `--corpus` or several, in place of a study file's corpus.
+
+    Args:
+        written: `NAME[:TASK][=DATA]` of each; None where no corpus is given.
+        given: Further settings, by dotted path.
+
+    Raises:
+        ConfigError: A text is not as described, or `--data` or `--task` does not go with it.
+    """
+    from ..config import UNION, CorpusPart  # pydantic
+
+    texts = [] if not written else [written] if isinstance(written, str) else list(written)
+    if not texts:
+        return {}
+    option = {"corpus.data": "--data", "corpus.task": "--task"}
+    if len(texts) > 1:
+        if double := [path for path in option if given.get(path) is not None]:
+            raise ConfigError(
+                f"{option[double[0]]} goes with a single --corpus; expected NAME[:TASK][=DATA] of each of "
+                f"{', '.join(texts)}"
+            )
+        return {"corpus.name": UNION, "corpus.union": texts, **dict.fromkeys([*option, "corpus.label"], "none")}
+    part = CorpusPart.read(texts[0])
+    own = {"corpus.data": part.data, "corpus.task": part.task}
+    if double := [path for path, value in own.items() if value is not None and given.get(path) is not None]:
+        raise ConfigError(
+            f"--corpus is {texts[0]}, and {option[double[0]]} is {given[double[0]]}; expected one of the two"
+        )
+    own = {path: value for path, value in own.items() if value is not None}
+    alone = {"corpus.union": [], "corpus.label": "none", "corpus.mapping": given.get("corpus.mapping") or "none"}
+    return {"corpus.name": part.name, **alone, **own}
 
 
 def options(*, model: Annotated[str | None, Argument(completes="architectures")] = None) -> list[dict[str, str]]:

@@ -24,7 +24,7 @@ corpus = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-TRAINED = ("model", "corpus", "data", "task", "features")
+TRAINED = ("model", "corpus", "mapping", "data", "task", "features")
 """Settings that are options of every command that trains."""
 CONFIGURATION, STUDY = (tuple(flags.__annotations__) for flags in (ConfigurationFlags, StudyFlags))
 

@@ -191,7 +191,8 @@ class _Command:
         for name in self.settings:
             setting, flag = known[name], known[name].flag
             assert flag is not None
-            kind = list[setting.option_type] if setting.several else setting.option_type  # type: ignore[name-defined]
+            several = setting.several or flag.repeatable
+            kind = list[setting.option_type] if several else setting.option_type  # type: ignore[name-defined]
             marker = Argument(option=flag.option, metavar=flag.metavar, completes=flag.completes)
             yield _Option(name, kind, False if kind is bool else None, _setting_help(setting), marker)
 
@@ -236,7 +237,8 @@ def _options(function: Callable[..., Any]) -> Iterator[_Option]:
 
 def _setting_help(setting: "Leaf") -> str:
     """The first sentence about a setting, with its default and whether the option can be repeated."""
-    ends = ["repeatable"] if setting.several else []
+    repeatable = setting.several or (setting.flag is not None and setting.flag.repeatable)
+    ends = ["repeatable"] if repeatable else []
     if setting.default not in (None, False, ()):
         ends.append(f"default: {setting.default}")
     return "; ".join([setting.summary.removesuffix("."), *ends]) + "."

@@ -9,6 +9,7 @@ from .component_settings import (
     SpectralSettings,
     TaskSettings,
 )
+from .corpus_settings import UNION, CorpusPart, CorpusSettings
 from .domain_settings import BalanceSettings
 from .input_settings import (
     SHORTEST_REVERBERATION_S,
@@ -18,11 +19,11 @@ from .input_settings import (
     PerturbationSettings,
     SegmentSettings,
 )
-from .leaves import Leaf, leaves, paths_with
+from .leaves import Leaf, added_defaults, leaves, paths_with
 from .project import Project, full_disk
 from .ranges import Choice, FloatRange, IntRange, Range, Value, parse_range
 from .roles import Flag, Role
-from .study import CorpusSettings, ProtocolSettings, SearchSettings, StudyConfig, flagged_settings
+from .study import ProtocolSettings, SearchSettings, StudyConfig, flagged_settings
 from .training_settings import OPTIMIZER_DEFAULTS, OPTIMIZER_RANGES, OptimizerSettings, TrainingSettings
 from .trial import AnyTrial, TrialConfig
 from .written import read_yaml
@@ -32,10 +33,12 @@ __all__ = [
     "OPTIMIZER_RANGES",
     "SHORTEST_REVERBERATION_S",
     "TOGETHER",
+    "UNION",
     "AnyTrial",
     "AugmentationSettings",
     "BalanceSettings",
     "Choice",
+    "CorpusPart",
     "CorpusSettings",
     "FeatureSettings",
     "Flag",
@@ -61,6 +64,7 @@ __all__ = [
     "TrainingSettings",
     "TrialConfig",
     "Value",
+    "added_defaults",
     "flagged_settings",
     "flatten",
     "full_disk",

@@ -17,7 +17,7 @@ from .base import section_of
 from .ranges import Choice, FloatRange, IntRange, Range, Value
 from .roles import Flag, Role
 
-__all__ = ["Leaf", "leaves", "paths_with"]
+__all__ = ["Leaf", "added_defaults", "leaves", "paths_with"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,22 @@ def paths_with(role: Role, settings: type[BaseModel]) -> frozenset[str]:
         settings: The class whose settings are looked at.
     """
     return frozenset(leaf.path for leaf in leaves(settings) if role in leaf.roles)
+
+
+def added_defaults(settings: BaseModel) -> dict[str, Any]:
+    """The settings with `Role.ADDED` that have their defaults, in the form of the `exclude` of `model_dump`.
+
+    Args:
+        settings: A section with its values.
+    """
+    left_out: dict[str, Any] = {}
+    for name, field in type(settings).model_fields.items():
+        value, added = getattr(settings, name), Role.ADDED in _roles(type(settings), name)
+        if added and value == field.get_default(call_default_factory=True):
+            left_out[name] = True
+        elif isinstance(value, BaseModel) and (inner := added_defaults(value)):
+            left_out[name] = inner
+    return left_out
 
 
 def _roles(settings: type[BaseModel], name: str) -> frozenset[Role]:

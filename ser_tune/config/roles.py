@@ -21,6 +21,9 @@ class Role(Enum):
     """May differ from a published study file; the run still counts as a reproduction of that file."""
     IDENTITY = auto()
     """Part of the name of a nested search in the leaderboard."""
+    ADDED = auto()
+    """Added when studies were stored already. With its default it is left out of what is stored of a configuration and
+    of digests over it, so that both stay as they were."""
     DESCENT = auto()
     """Applies to gradient descent only, not to architectures with a solver."""
 
@@ -35,6 +38,8 @@ class Flag:
     """Placeholder of the value in help texts; None takes the type's name."""
     completes: str = ""
     """Entry-point group, such as `architectures`, whose component names the shell completes."""
+    repeatable: bool = False
+    """Whether the option can be repeated though the setting is a single value."""
 
     @property
     def name(self) -> str:

@@ -11,36 +11,18 @@ from pydantic_core import core_schema
 
 from ..errors import brief
 from .base import Settings
+from .corpus_settings import CorpusSettings
 from .leaves import Leaf, leaves
 from .ranges import Range, parse_range
 from .roles import Flag, Role
 from .trial import FeatureT, LossT, ModelT, TaskT, TrialConfig
 
-__all__ = ["CorpusSettings", "ProtocolSettings", "SearchSettings", "StudyConfig", "flagged_settings"]
+__all__ = ["ProtocolSettings", "SearchSettings", "StudyConfig", "flagged_settings"]
 
 LONGEST_NAME = 200
 """Characters; MLflow keeps 250 of a run's name, and names made of a study's are longer."""
 UNWRITABLE = {"Cc": "a control character", "Cs": "half a character", "Zl": "a line break", "Zp": "a line break"}
 """By Unicode category."""
-
-
-class CorpusSettings(Settings):
-    """The corpus: its name, its folder and its task."""
-
-    name: Annotated[str, Flag("--corpus", completes="corpora")] = "demo"
-    """The corpus, of `ser-tune corpus list`."""
-    data: Annotated[Path | None, Role.RESUMABLE, Flag("--data")] = None
-    """The corpus's folder, or for manifest its CSV file; the demo corpus needs none."""
-    task: Annotated[str | None, Flag("--task")] = None
-    """A task of the corpus, of `ser-tune corpus list`, such as iemocap's improvised or merged; none means its first."""
-    names_as_written: tuple[str, ...] = ()
-    """Names of speakers, emotions and sessions that are taken as they are: of spellings such as anna and Anna that are
-    two speakers after all, all but one at least; and a speaker whose name is that of a placeholder, such as Nan."""
-
-    @field_validator("names_as_written")
-    @classmethod
-    def _in_any_order(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(sorted(set(names)))
 
 
 class CorpusChoice(TypedDict):
@@ -54,6 +36,15 @@ class CorpusChoice(TypedDict):
 class ProtocolSettings(Settings):
     """The meaning of a score. Scores of different protocols are never ranked together."""
 
+    scheme: Annotated[
+        Literal["speakers", "leave-one-corpus-out", "leave-one-language-out", "train-test"],
+        Role.ADDED,
+        Flag("--scheme"),
+    ] = "speakers"
+    """Held-out sides of folds: speakers, in a union those of all corpora; a corpus, or all corpora of a language, of a
+    union at a time; or the corpora of protocol.test_corpora, while all others train."""
+    test_corpora: Annotated[tuple[str, ...], Role.ADDED, Flag("--test-corpus", metavar="LABEL")] = ()
+    """Corpora of a union, by label, that scheme train-test tests on."""
     folds: Annotated[int, Field(ge=3, le=1000)] | None = None
     """Number of speaker folds; none means the corpus's own protocol: its official split, where it has one."""
     folds_file: Annotated[Path | None, Flag("--folds", metavar="FILE")] = None
@@ -81,7 +72,7 @@ class ProtocolSettings(Settings):
     probabilities, the largest probability of each class (Kittler et al. 1998, IEEE TPAMI 20(3)), or the mean of
     probabilities weighted by the softmax of negative entropies, so that certain segments count more."""
 
-    @field_validator("holdout", "emotions", "styles", "merge")
+    @field_validator("test_corpora", "holdout", "emotions", "styles", "merge")
     @classmethod
     def _in_any_order(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
         return None if names is None else tuple(sorted(set(names)))
@@ -99,6 +90,17 @@ class ProtocolSettings(Settings):
         """The utterances that are kept."""
         merge = None if self.merge is None else dict(pair.split("=") for pair in self.merge)
         return {"emotions": self.emotions, "styles": self.styles, "merge": merge}
+
+    @model_validator(mode="after")
+    def _tests_named_corpora(self) -> Self:
+        if self.scheme == "train-test" and not self.test_corpora:
+            raise ValueError("protocol.scheme is train-test; expected protocol.test_corpora, the corpora to test on")
+        if self.test_corpora and self.scheme != "train-test":
+            raise ValueError(
+                f"protocol.test_corpora is {', '.join(self.test_corpora)}, but protocol.scheme is {self.scheme}; "
+                "expected scheme train-test, or no test corpora"
+            )
+        return self
 
     @model_validator(mode="after")
     def _own_folds_alone(self) -> Self:
@@ -236,6 +238,24 @@ class StudyConfig(TrialConfig[ModelT, FeatureT, LossT], Generic[ModelT, FeatureT
         if name is not None:
             refuse_unwritable("a study's name", name)
         return name
+
+    @model_validator(mode="after")
+    def _folds_of_corpora_in_a_union(self) -> Self:
+        labels, protocol = [part.label for part in self.corpus.parts], self.protocol
+        if protocol.scheme != "speakers" and not self.corpus.union:
+            raise ValueError(
+                f"protocol.scheme is {protocol.scheme}, but the corpus is {self.corpus.shown} alone; expected several "
+                "corpora, or scheme speakers"
+            )
+        if unknown := [name for name in protocol.test_corpora if name not in labels]:
+            raise ValueError(
+                f"protocol.test_corpora has '{unknown[0]}'; expected corpora of the union: {', '.join(labels)}"
+            )
+        if protocol.test_corpora and len(protocol.test_corpora) == len(labels):
+            raise ValueError(
+                f"protocol.test_corpora has all corpora of the union: {', '.join(labels)}; expected some that train"
+            )
+        return self
 
     @field_validator("search", mode="before")
     @classmethod

@@ -35,7 +35,7 @@ class TrialConfig(Settings, Generic[ModelT, FeatureT, LossT]):
     normalisation: NormalisationSettings = NormalisationSettings()
     augmentation: Annotated[AugmentationSettings, Role.DESCENT] = AugmentationSettings()
     perturbation: PerturbationSettings = PerturbationSettings()
-    balance: BalanceSettings = BalanceSettings()
+    balance: Annotated[BalanceSettings, Role.ADDED] = BalanceSettings()
     loss: Annotated[LossT, Role.DESCENT]
     optimizer: Annotated[OptimizerSettings, Role.DESCENT] = OptimizerSettings()
     training: TrainingSettings = TrainingSettings()

@@ -6,14 +6,19 @@ from .challenge import Challenge
 from .check_names import nobody_in_words
 from .grouping import group_names, grouped_by
 from .mapping import LabelMapping, map_dimensions, map_labels
+from .mapping_tables import MAPPING_TABLES
 from .names import is_placeholder, name_key, nearest_name, spellings
+from .origin import Origin
 from .selection import LABELS, Need, Subset, plurality
 from .sounds import Sounds, corpus_sounds, read_sounds
+from .union import UNION_NEEDS, UnionSource, union_source
 from .utterance import Annotation, Utterance
 
 __all__ = [
     "CORPORA",
     "LABELS",
+    "MAPPING_TABLES",
+    "UNION_NEEDS",
     "Annotation",
     "Archive",
     "Challenge",
@@ -21,8 +26,10 @@ __all__ = [
     "CorpusSource",
     "LabelMapping",
     "Need",
+    "Origin",
     "Sounds",
     "Subset",
+    "UnionSource",
     "Utterance",
     "corpus_sounds",
     "group_names",
@@ -36,6 +43,7 @@ __all__ = [
     "plurality",
     "read_sounds",
     "spellings",
+    "union_source",
 ]
 
 CORPORA: Catalogue[CorpusSource] = Catalogue(

@@ -15,6 +15,7 @@ from .challenge import Challenge
 from .check_names import in_effect, name_problems
 from .folder import content_digest
 from .names import is_placeholder
+from .origin import Origin
 from .selection import Chosen, Need, Subset, choose
 from .utterance import Utterance
 
@@ -133,6 +134,8 @@ class Corpus:
     """Utterances without the label that the task needs."""
     scales: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Lowest and highest rating of every dimension, where they are known."""
+    origins: tuple[Origin, ...] = ()
+    """Readers of the utterances, in a union in the order of writing."""
     emotions: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """The consensus emotions, sorted; the outputs of a network that recognises them are in this order."""
     speakers: tuple[str, ...] = field(init=False, repr=False, compare=False)
@@ -151,6 +154,11 @@ class Corpus:
     no fold."""
 
     @property
+    def is_union(self) -> bool:
+        """Whether its utterances are from several corpora."""
+        return self.parts != ("",)
+
+    @property
     def merged(self) -> tuple[str, ...]:
         """Emotions that count as another that was kept, such as `excitement=happiness`, sorted."""
         # What was merged into an emotion that is not kept, or into itself, is as if it was never written
@@ -161,8 +169,8 @@ class Corpus:
         """Number emotions and speakers once, because every fold uses the numbers."""
         unknown = {
             name
-            for name in {utterance.speaker for utterance in self.utterances}
-            if name not in self.names_as_written and is_placeholder(name)
+            for name, own in {(utterance.speaker, utterance.own_speaker) for utterance in self.utterances}
+            if name not in self.names_as_written and is_placeholder(own)
         }
         emotions, speakers = (
             {getattr(utterance, what) for utterance in self.utterances} for what in ("emotion", "speaker")
@@ -244,6 +252,7 @@ class Corpus:
             names_as_written=in_effect(kept, names_as_written),
             left_out=found.left_out,
             scales=source.scales,
+            origins=(Origin(source.name),),
         )
 
 

@@ -74,7 +74,7 @@ def name_warnings(utterances: Sequence[Utterance], *, as_written: Collection[str
     nobody = [
         utterance
         for utterance in utterances
-        if utterance.speaker not in as_written and is_placeholder(utterance.speaker)
+        if utterance.speaker not in as_written and is_placeholder(utterance.own_speaker)
     ]
     left_out = sum(utterance.is_held_out for utterance in nobody)
     warnings = [nobody_in_words(nobody, len(utterances), left_out=left_out)] if nobody else []
@@ -144,13 +144,15 @@ def in_effect(utterances: Sequence[Utterance], as_written: Collection[str]) -> t
     if not as_written:
         return ()
     found = set[str]()
-    for names in (
-        {utterance.speaker for utterance in utterances},
-        {utterance.emotion for utterance in utterances},
-        {utterance.group for utterance in utterances},
-    ):
-        alike = {name for group in spellings(names) for name in group}
-        found |= {name for name in names if name in alike or (name and is_placeholder(name))}
+    for begin in {f"{utterance.corpus}:" if utterance.corpus else "" for utterance in utterances}:
+        for names in (
+            {utterance.speaker for utterance in utterances},
+            {utterance.emotion for utterance in utterances},
+            {utterance.group for utterance in utterances},
+        ):
+            own = {name.removeprefix(begin) for name in names if name.startswith(begin)}
+            alike = {name for group in spellings(own) for name in group}
+            found |= {f"{begin}{name}" for name in own if name in alike or (name and is_placeholder(name))}
     return tuple(sorted(found.intersection(as_written)))
 
 

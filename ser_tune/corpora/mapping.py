@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..errors import MappingError
 
-__all__ = ["MERGES", "SYNONYMS", "LabelMapping", "map_dimensions", "map_labels"]
+__all__ = ["MERGES", "SYNONYMS", "LabelMapping", "map_dimensions", "map_labels", "meaning", "target_of"]
 
 SYNONYMS = {
     "anger": ("ang", "angry"),
@@ -89,7 +89,7 @@ def map_labels(emotions: Sequence[str], labels: Sequence[str], given: Mapping[st
     ({'excitement': 'happiness', 'calm': 'neutral'}, ('fear',), ('boredom',))
     """
     given = _checked(given, ("emotion of the corpus", emotions), ("class of the model", labels))
-    mapping = LabelMapping.of({emotion: given.get(emotion, _target(emotion, labels)) for emotion in emotions}, labels)
+    mapping = LabelMapping.of({emotion: given.get(emotion, target_of(emotion, labels)) for emotion in emotions}, labels)
     if len(mapping.shared) < 2:
         raise MappingError(
             f"the model's classes ({', '.join(labels)}) and the corpus's emotions ({', '.join(emotions)}) share "
@@ -143,18 +143,27 @@ def _checked(
     return given
 
 
-def _target(emotion: str, labels: Sequence[str]) -> str:
-    """The class that an emotion counts as; empty where there is none, or more than one."""
+def target_of(emotion: str, labels: Sequence[str]) -> str:
+    """The class that an emotion counts as, by its name or a usual merge; empty where there is none, or several.
+
+    >>> target_of("joy", ["happiness", "sadness"]), target_of("fear", ["happiness", "sadness"])
+    ('happiness', '')
+    """
     if emotion in labels:
         return emotion
-    meant = _meaning(emotion)
+    meant = meaning(emotion)
     for wanted in (meant, MERGES.get(meant)):
-        same = [label for label in labels if _meaning(label) == wanted]
+        same = [label for label in labels if meaning(label) == wanted]
         if same:
             return same[0] if len(same) == 1 else ""
     return ""
 
 
-def _meaning(name: str) -> str:
+def meaning(name: str) -> str:
+    """The usual name of an emotion, in small letters.
+
+    >>> meaning("Fearful"), meaning("pleasant_surprise"), meaning("pride")
+    ('fear', 'surprise', 'pride')
+    """
     written = " ".join(name.casefold().replace("_", " ").split())
     return _NAMES.get(written, written)

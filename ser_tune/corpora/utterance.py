@@ -69,6 +69,11 @@ class Utterance:
     """Spoken language as an ISO 639 code, such as `de`; empty where it is not known."""
 
     @property
+    def own_speaker(self) -> str:
+        """The speaker's name in its own corpus, without the label that it has in a union."""
+        return self.speaker.removeprefix(f"{self.corpus}:") if self.corpus else self.speaker
+
+    @property
     def is_held_out(self) -> bool:
         """Whether the official split holds it out from training."""
         return self.split not in ("", "train")

@@ -11,7 +11,6 @@ from typing import Any, TypeAlias, cast
 from ..architectures import ARCHITECTURES
 from ..config import (
     AnyTrial,
-    BalanceSettings,
     FeatureSettings,
     LossSettings,
     ModelSettings,
@@ -22,13 +21,14 @@ from ..config import (
     TaskSettings,
     TrialConfig,
     Value,
+    added_defaults,
     flatten,
     nest,
     parse_range,
     paths_with,
     validated,
 )
-from ..corpora import CORPORA
+from ..corpora import CORPORA, UNION_NEEDS
 from ..encoders import CheckpointSettings, digest_of
 from ..errors import ConfigError, brief, valid_names
 from ..features import FEATURE_SETS
@@ -64,7 +64,9 @@ class StudyDefinition:
             path: {key: value for key, value in asdict(span).items() if (key, value) != ("step", 1)}
             for path, span in self.search.items()
         }
-        unstored: dict[str, Any] = {"search": True, "study": set(paths_with(Role.PER_CALL, SearchSettings))}
+        per_call = dict.fromkeys(paths_with(Role.PER_CALL, SearchSettings), True)
+        unstored = added_defaults(self.config) | {"search": True}
+        unstored["study"] = unstored.get("study", {}) | per_call
         config = self.config.model_dump(mode="json", exclude=unstored)
         folders = {"folders": [str(folder) for folder in self.folders]} if self.folders else {}
         return json.dumps({"config": config, "search": search, "published": dict(self.published), **folders})
@@ -99,7 +101,8 @@ class StudyDefinition:
         target = [] if self.task.name == DEFAULT_TASK else [label or self.task.name]
         if not target and label is not None and CORPORA.get(config.corpus.name).subset(label).by_plurality:
             target = [label]
-        return config.name or "-".join([config.corpus.name, *target, config.model.name, config.features.name])
+        corpus = config.corpus.shown if config.corpus.union else config.corpus.name
+        return config.name or "-".join([corpus, *target, config.model.name, config.features.name])
 
     @property
     def task(self) -> Task:
@@ -156,6 +159,8 @@ class StudyDefinition:
         """The same study of a corpus that was moved; None is the old place."""
         if data is None:
             return self
+        if self.config.corpus.union:
+            raise ConfigError(f"--data is '{data}', but the study is of several corpora: {self.config.corpus.shown}")
         corpus = self.config.corpus.model_copy(update={"data": data})
         return replace(self, config=self.config.model_copy(update={"corpus": corpus}))
 
@@ -174,12 +179,12 @@ class StudyDefinition:
     def without_search(self) -> "StudyDefinition":
         """The one configuration, as a study of a single trial; unless named, it is named by its content."""
         # A setting that is not used is left out, so that a configuration keeps the name that it had before
-        unused: dict[str, Any] = {} if self.config.corpus.names_as_written else {"corpus": {"names_as_written"}}
+        unused = added_defaults(self.config) | {"study": True, "search": True}
+        if not self.config.corpus.names_as_written:
+            unused["corpus"] = unused.get("corpus", {}) | {"names_as_written": True}
         if self.config.task.model_dump() == {"name": DEFAULT_TASK}:
             unused["task"] = True
-        if self.config.balance == BalanceSettings():
-            unused["balance"] = True
-        written = self.config.model_dump_json(exclude={"study": True, "search": True, **unused})
+        written = self.config.model_dump_json(exclude=unused)
         digest = hashlib.sha256(written.encode()).hexdigest()[:8]
         settings = self.config.study.model_copy(update={"trials": 1, "warm_start": ()})
         update = {"name": self.config.name or f"{self.name}-{digest}", "study": settings, "search": {}}
@@ -253,6 +258,8 @@ def refuse_unfitting(config: AnyStudy) -> None:
             f"{architecture.name} is solved, and its solver learns {' or '.join(architecture.solves)}; task "
             f"{task.name} has {task.predictions}"
         )
+    if config.corpus.union and task.needs != UNION_NEEDS:
+        raise ConfigError(f"task {task.name} needs {task.needs}, but a union of corpora has a single emotion of each")
     _refuse_restricted(config, task)
     if (loss := LOSSES.get(config.loss.name)).targets != task.encoding:
         fitting = [name for name in LOSSES.names() if LOSSES.get(name).targets == task.encoding]

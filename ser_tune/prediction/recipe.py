@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..architectures import ARCHITECTURES, InputShape
-from ..config import FeatureSettings, ModelSettings, NormalisationSettings, SegmentSettings
+from ..config import FeatureSettings, ModelSettings, NormalisationSettings, SegmentSettings, added_defaults
 from ..errors import ConfigError
 from ..features import FEATURE_SETS, Scaling
 from ..tasks import DEFAULT_TASK, TASKS
@@ -45,8 +45,9 @@ class Recipe:
     def as_json(self) -> str:
         """The recipe as text that `from_json` reads."""
         sections = {
-            name: getattr(self, name).model_dump(mode="json")
+            name: section.model_dump(mode="json", exclude=added_defaults(section))
             for name in ("model", "features", "segments", "normalisation")
+            for section in (getattr(self, name),)
         }
         rest = {"labels": self.labels, "shape": self.shape, "hop_s": self.hop_s, "aggregation": self.aggregation}
         further = {"task": "" if self.task == DEFAULT_TASK else self.task, "scales": self.scales, "errors": self.errors}

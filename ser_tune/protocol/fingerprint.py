@@ -41,6 +41,7 @@ WARNINGS = {
         "corpus may come from the words"
     ),
     "pretraining": "pretraining contamination: the encoder {} learned from this corpus, test speakers included",
+    "classes_missing": "some corpora of the union lack classes ({}), whose scores are of the other corpora alone",
     "nobody": "{}; whether held-out speakers speak in them is not known",
 }
 """Facts that limit the meaning of a score, and the sentence that accompanies the score; {} is the fact's value."""
@@ -74,6 +75,8 @@ class Protocol:
             rare["near_identical"] = "recordings on two sides are allowed"
         if config.protocol.text_independent:
             rare["texts"] = f"no text on two sides, SHA-256 {_texts_digest(corpus)}"
+        if corpus.is_union:
+            rare |= _facts_of_union(corpus)
         if corpus.names_as_written:
             rare["names_as_written"] = _fitting("names_as_written", corpus.names_as_written)
         if corpus.nobody.any():
@@ -83,7 +86,7 @@ class Protocol:
         return cls(
             facts={
                 "score": f"pooled validation {definition.objective.title}, utterance level",
-                "corpus": corpus.name,
+                "corpus": "+".join(corpus.parts) if corpus.is_union else corpus.name,
                 "corpus_digest": corpus.digest,
                 _names_fact(task): targets.names,
                 "merged": corpus.merged,
@@ -293,6 +296,18 @@ def _facts_of_goal(definition: StudyDefinition) -> dict[str, Fact]:
     # Costs do not change what a score means
     if definition.ranking_metrics != (DEFAULT_METRIC,):
         facts[OBJECTIVES] = definition.ranking_metrics
+    return facts
+
+
+def _facts_of_union(corpus: Corpus) -> dict[str, Fact]:
+    """The table that mapped the emotions of each corpus, and the classes that a corpus lacks."""
+    origins = sorted(corpus.origins, key=lambda origin: origin.label)
+    facts: dict[str, Fact] = {
+        "label_table": _fitting("label_table", tuple(entry for origin in origins for entry in origin.table))
+    }
+    unused = [(origin.label, origin.mapping.unused) for origin in origins if origin.mapping is not None]
+    if missing := tuple(f"{label}: {', '.join(names)}" for label, names in unused if names):
+        facts["classes_missing"] = missing
     return facts
 
 

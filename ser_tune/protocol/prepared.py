@@ -10,7 +10,7 @@ import numpy as np
 
 from ..audit import speaker_baseline, text_baseline
 from ..config import Project
-from ..corpora import CORPORA, LABELS, Corpus
+from ..corpora import CORPORA, LABELS, Corpus, union_source
 from ..corpora.manifest import allowed_folders
 from ..definition import StudyDefinition, strata_of, targets_of, worded
 from ..errors import ConfigError, StudyError
@@ -81,8 +81,10 @@ class Prepared:
         """Sentences on unread parts of the corpus's table, left-out utterances, and ratings outside their scale."""
         needed, task = LABELS[self.definition.task.needs], self.definition.task.name
         left_out = [f"{self.corpus.left_out} utterances have no {needed}, which task {task} needs: they are left out"]
-        unread = CORPORA.get(self.corpus.name).remarks(self.definition.config.corpus.data)
-        return [*unread, *(left_out if self.corpus.left_out else []), *_outside(self.targets)]
+        parts = self.definition.config.corpus.parts
+        unread = [remark for part in parts for remark in CORPORA.get(part.name).remarks(part.data)]
+        mapped = [origin.sentence for origin in self.corpus.origins if origin.sentence]
+        return [*mapped, *unread, *(left_out if self.corpus.left_out else []), *_outside(self.targets)]
 
     @property
     def pretraining(self) -> Pretraining | None:
@@ -110,9 +112,18 @@ def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
     Raises:
         CorpusError: The corpus is missing or mislabelled.
     """
-    settings = definition.config.corpus
+    settings, choice = definition.config.corpus, definition.config.protocol.choice
+    if settings.union:
+        sources = [CORPORA.get(part.name).allowing(definition.folders) for part in settings.parts]
+        union = union_source(settings, sources, project.cache)
+        return union.load(
+            project.cache,
+            subset=union.source.subset(**choice),
+            names_as_written=settings.names_as_written,
+            needs=definition.task.needs,
+        )
     source = CORPORA.get(settings.name).allowing(definition.folders)
-    subset = source.subset(settings.task, **definition.config.protocol.choice)
+    subset = source.subset(settings.task, **choice)
     return Corpus.load(
         source,
         settings.data,
@@ -125,8 +136,7 @@ def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
 
 def allowing_folders(definition: StudyDefinition, project: Project) -> StudyDefinition:
     """The same study with the folders that its table may name: allowed by the user now, or else earlier."""
-    settings = definition.config.corpus
-    if CORPORA.get(settings.name).read_allowing is None:
+    if all(CORPORA.get(part.name).read_allowing is None for part in definition.config.corpus.parts):
         return definition
     folders = (*definition.folders, *allowed_folders()) or _folders_of_stored(definition.name, project)
     return replace(definition, folders=tuple(dict.fromkeys(folders)))
@@ -154,7 +164,9 @@ def draw_folds(definition: StudyDefinition, corpus: Corpus, strata: Strata) -> S
     protocol = definition.config.protocol
     if protocol.folds_file:
         folds = read_folds(corpus, protocol.folds_file, strata=strata)
-    elif protocol.folds is None and has_official_split(corpus):
+    elif protocol.scheme != "speakers":
+        raise ConfigError(f"protocol.scheme is {protocol.scheme}; expected speakers, the only scheme so far")
+    elif protocol.folds is None and not corpus.is_union and has_official_split(corpus):
         changing = {"holdout": protocol.holdout, "text_independent": protocol.text_independent}
         if given := [name for name, value in changing.items() if value]:
             raise ConfigError(

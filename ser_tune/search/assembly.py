@@ -15,6 +15,8 @@ from ..components import Catalogue
 from ..config import (
     OPTIMIZER_DEFAULTS,
     OPTIMIZER_RANGES,
+    UNION,
+    CorpusPart,
     Leaf,
     Range,
     Role,
@@ -81,6 +83,8 @@ def define_study(
             where = "ranges belong in the search section of a study file"
             raise ConfigError(f"{option} '{path}' is a range; expected one value ({where})")
     explicit = written | given
+    if explicit.get("corpus.union"):
+        explicit.setdefault("corpus.name", UNION)
     layers = _layers(explicit)
     explicit = {path: _none(value, layers.known.get(path)) for path, value in explicit.items()}
     implied = _implied(layers.architecture, explicit)
@@ -133,11 +137,7 @@ def _layers(explicit: Mapping[str, object]) -> _Layers:
         valid = ", ".join(ARCHITECTURES.names())
         raise ConfigError(f"no architecture given; pass --model NAME or a study file; choose from: {valid}")
     architecture = ARCHITECTURES.get(str(explicit["model.name"]))
-    corpus = CORPORA.get(str(explicit.get("corpus.name", "demo")))
-    label = explicit.get("corpus.task")
-    if isinstance(label, str) and label != "none":
-        corpus.subset(label)  # refused before a checkpoint is looked for
-    of_corpus = corpus.defaults_of(label)
+    of_corpus = _of_corpus(explicit)
     task = TASKS.get(str(explicit.get("task.name", of_corpus.get("task.name", DEFAULT_TASK))))
     feature_name = explicit.get("features.name", architecture.defaults.get("features.name", "logmelspec"))
     labels = {
@@ -166,6 +166,21 @@ def _layers(explicit: Mapping[str, object]) -> _Layers:
     }
     presets = {path: value for path, value in defaults.items() if path in known}
     return _Layers(architecture, kind, labels, known, presets, set(of_corpus), set(feature_set.defaults))
+
+
+def _of_corpus(explicit: Mapping[str, object]) -> Mapping[str, Value]:
+    """The settings that a corpus has defaults for; a union has none. Unknown corpora and tasks are refused early."""
+    label = explicit.get("corpus.task")
+    if isinstance(written := explicit.get("corpus.union"), list | tuple) and written:
+        for part in (CorpusPart.read(str(text)) for text in written):
+            CORPORA.get(part.name).subset(part.task)
+        return {}
+    if (name := str(explicit.get("corpus.name", "demo"))) == UNION:
+        return {}
+    corpus = CORPORA.get(name)
+    if isinstance(label, str) and label != "none":
+        corpus.subset(label)  # before a checkpoint is looked for
+    return corpus.defaults_of(label)
 
 
 def _published(

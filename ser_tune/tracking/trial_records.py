@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from ..architectures import ARCHITECTURES
-from ..config import flatten
+from ..config import added_defaults, flatten
 from ..features import FEATURE_FORMAT
 from ..prediction import Predictor
 from ..search import StudyStart, StudySummary, TrialOutcome
@@ -81,7 +81,12 @@ def trial_record(
     """
     config = outcome.config
     unused = ARCHITECTURES.get(config.model.name).unused(type(config))
-    params = flatten(config.model_dump(mode="json"))
+    stored, searched = flatten(config.model_dump(mode="json", exclude=added_defaults(config))), start.definition.search
+    params = {
+        path: value
+        for path, value in flatten(config.model_dump(mode="json")).items()
+        if path in stored or path in searched
+    }
     own = {TRIAL_TAG: str(outcome.number)}
     if outcome.reason:
         own["ser_tune.reason"] = outcome.reason
@@ -149,7 +154,7 @@ def study_record(start: StudyStart, summary: StudySummary) -> StudyRecord:
 def write_artifacts(folder: Path, start: StudyStart, outcome: TrialOutcome) -> None:
     """Write a trial's configuration, and of a complete one its predictions, into a new folder."""
     folder.mkdir()
-    config = outcome.config.model_dump(mode="json")
+    config = outcome.config.model_dump(mode="json", exclude=added_defaults(outcome.config))
     (folder / CONFIG_FILE).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     (folder / STUDY_FILE).write_text(start.definition.as_json(), encoding="utf-8")
     if outcome.state == "COMPLETE" and outcome.scores is not None:

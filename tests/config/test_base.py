@@ -111,7 +111,7 @@ def test_options_of_settings_have_the_type_of_their_values_and_a_sentence_that_e
     types = {name: leaf.option_type for name, leaf in flagged.items()}
     assert (types["trials"], types["timeout"], types["data"], types["text_independent"]) == (int, float, Path, bool)
     assert (types["max_failures"], types["keep_models"]) == (str, str)  # `none` and `all` are values too
-    assert {name for name, leaf in flagged.items() if leaf.several} == {"holdout", "warm_start"}
+    assert {name for name, leaf in flagged.items() if leaf.several} == {"holdout", "test_corpus", "warm_start"}
     assert [leaf.path for leaf in flagged.values() if not re.fullmatch(r"[A-Z].*[^.]\.", leaf.summary)] == []
     assert all(leaf.flag and leaf.flag.name == name for name, leaf in flagged.items())
 
