@@ -9,13 +9,17 @@ from ..errors import ConfigError
 from .arguments import Argument, path_or_none
 
 if TYPE_CHECKING:
-    from ..config import Leaf
+    from ..config import Leaf, Project
     from ..definition import StudyDefinition
 
-__all__ = ["ConfigurationFlags", "StudyFlags", "define", "options"]
+__all__ = ["ConfigurationFlags", "StudyFlags", "define", "options", "refuse_missing_corpus"]
 
 _NAMES = ("model.name", "features.name", "loss.name", "task.name")
 """Settings that name a component, whose own settings are in the same section."""
+
+
+_FOLDS_FILE = "protocol.folds_file"
+"""The setting of `folds`, whose value can also be the number of folds."""
 
 
 class ConfigurationFlags(TypedDict, total=False):
@@ -30,9 +34,13 @@ class ConfigurationFlags(TypedDict, total=False):
     data: str | Path | None
     task: str | None
     features: str | None
+    epochs: int | None
+    lr: float | None
+    batch_size: int | None
+    seed: int | None
     name: str | None
     holdout: Sequence[str] | None
-    folds: str | Path | None
+    folds: str | int | Path | None
     scheme: str | None
     test_corpus: Sequence[str] | None
     text_independent: bool
@@ -83,6 +91,9 @@ def define(
         raise TypeError(f"unknown argument '{min(unknown)}'; choose from: {', '.join(sorted(known))}")
     # A switch that is off leaves the study file's value
     given = {known[name].path: None if value is False else value for name, value in flags.items()}
+    if (number := str(given.get(_FOLDS_FILE))).isdecimal() and not Path(number).exists():
+        given["protocol.folds"] = int(number)
+        del given[_FOLDS_FILE]
     given |= _corpora(flags.get("corpus"), given)
     return search.define_study(path_or_none(file), flags=given, settings=settings or {}, option=option)
 
@@ -119,6 +130,22 @@ def _corpora(written: str | Sequence[str] | None, given: Mapping[str, object]) -
     own = {path: value for path, value in own.items() if value is not None}
     alone = {"corpus.union": [], "corpus.label": "none", "corpus.mapping": given.get("corpus.mapping") or "none"}
     return {"corpus.name": part.name, **alone, **own}
+
+
+def refuse_missing_corpus(definition: "StudyDefinition", project: "Project") -> None:
+    """Refuse a corpus without its folder, or with a folder that does not exist, before slow imports.
+
+    Raises:
+        CorpusError: The folder or table is missing.
+    """
+    from ..config import UNION
+    from ..corpora import CORPORA
+
+    corpus = definition.config.corpus
+    if corpus.name == UNION:
+        return
+    if corpus.data is None or not corpus.data.exists():
+        CORPORA.get(corpus.name).read(corpus.data, project.cache)
 
 
 def options(*, model: Annotated[str | None, Argument(completes="architectures")] = None) -> list[dict[str, str]]:

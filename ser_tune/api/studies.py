@@ -10,7 +10,7 @@ from .. import coordination, experiments, protocol, registry, results, search, t
 from ..errors import ConfigError, StudyError
 from ..stored_names import refuse_unknown_study
 from .arguments import Data, Settings, StudyFile, StudyName, located, path_or_none
-from .configuration import ConfigurationFlags, StudyFlags, define
+from .configuration import ConfigurationFlags, StudyFlags, define, refuse_missing_corpus
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,6 +141,7 @@ def nested(
         KeyboardInterrupt: A search was interrupted; the same call continues.
     """
     definition, project = define(file, flags, settings), located(project)
+    refuse_missing_corpus(definition, project)
     lead = _lead(definition.config.study, project, observer)
     prepared = protocol.prepare(definition, project)
     workspace = tracking.Workspace(project)
@@ -200,6 +201,7 @@ def find_lr(
         flags: As in `study`.
     """
     definition, project = define(file, flags, settings), located(project)
+    refuse_missing_corpus(definition, project)
     prepared = protocol.prepare(definition, project)
     found = search.find_learning_rate(prepared, project, observer or search.StudyObserver())
     return LearningRate(definition=definition, range_test=found)
@@ -237,6 +239,7 @@ def _run(
     definition: "StudyDefinition", refit: bool, project: "Project | None", observer: "StudyObserver | None"
 ) -> StudyResult:
     project = located(project)
+    refuse_missing_corpus(definition, project)
     lead = _lead(definition.config.study, project, observer)
     prepared = protocol.prepare(definition, project)
     workspace = tracking.Workspace(project)

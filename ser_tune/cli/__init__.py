@@ -29,10 +29,11 @@ def _run() -> None:
     from ..errors import SerTuneError
     from .app import app
     from .console import prepare_streams
+    from .guesses import with_guessed_command
 
     prepare_streams()
     try:
-        app(prog_name="ser-tune")
+        app(with_guessed_command(sys.argv[1:], app), prog_name="ser-tune")
     except SerTuneError as error:
         _fail(str(error))
     except KeyboardInterrupt:

@@ -1,6 +1,7 @@
 """The commands: a function of the interface, and the function that prints its result."""
 
 from functools import partial
+from typing import Annotated
 
 import typer
 
@@ -24,7 +25,27 @@ corpus = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-TRAINED = ("model", "corpus", "mapping", "data", "task", "features")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"ser-tune {version('ser-tune')}")
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", "-V", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Take the options that no command has."""
+
+
+TRAINED = ("model", "corpus", "mapping", "data", "task", "features", "epochs", "lr", "batch_size", "seed")
 """Settings that are options of every command that trains."""
 CONFIGURATION, STUDY = (tuple(flags.__annotations__) for flags in (ConfigurationFlags, StudyFlags))
 

@@ -1,14 +1,18 @@
 """Names that the shell completes, read from source files and databases: importing torch and MLflow takes seconds."""
 
 import ast
+import re
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 import typer
 
-__all__ = ["completion_of"]
+__all__ = ["COMPONENTS", "completion_of", "component_names", "spelled"]
 
+COMPONENTS = ("architectures", "corpora", "features")
+"""Kinds of components whose names people write in another case, and which help texts list."""
 ANSWER_S = 0.5
 """Timeout for a database that another process is writing."""
 
@@ -36,14 +40,34 @@ def completion_of(kind: str) -> Callable[..., list[str]]:
         if kind in ("model", "result"):
             names += _models(ctx)
         if kind not in ("study", "model", "result"):
-            names += _components(kind)
+            names += component_names(kind)
         return sorted({name for name in names if name.startswith(incomplete)})
 
     return complete
 
 
-def _components(kind: str) -> list[str]:
-    """Components, built in or of an installed package."""
+def spelled(value: Any, kind: str) -> Any:  # noqa: ANN401 - of an option
+    """A component's name as its catalogue has it, such as `ravdess` for `RAVDESS`; other values as they are.
+
+    Args:
+        value: Of an option; of a text such as `NAME=DATA` the name before `=`.
+        kind: The kind of components that the option names; empty where it names none.
+    """
+    if isinstance(value, list):
+        return [spelled(item, kind) for item in value]
+    if kind not in COMPONENTS or not isinstance(value, str):
+        return value
+    name, *rest = re.split(r"(?=[=:\[])", value, maxsplit=1)
+    names = {_folded(known): known for known in component_names(kind)}
+    return "".join([names.get(_folded(name), name), *rest])
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("-", "_")
+
+
+def component_names(kind: str) -> list[str]:
+    """The names of components of a kind, built in or of an installed package."""
     source = (Path(__file__).parents[1] / CATALOGUES.get(kind, f"{kind}/__init__.py")).read_text(encoding="utf-8")
     nodes = ast.walk(ast.parse(source))
     tables = [node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "modules"]

@@ -16,8 +16,9 @@ from typer.core import TyperCommand
 
 from ..api.arguments import Argument
 from ..errors import valid_names
-from .completion import completion_of
+from .completion import COMPONENTS, completion_of, component_names, spelled
 from .docstrings import documented
+from .guesses import understood
 from .written_arguments import READERS
 
 if TYPE_CHECKING:
@@ -110,6 +111,9 @@ def register(
             self.params, self.callback = self.made.params, self.made.callback
             return super().get_params(ctx)
 
+        def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - Typer's
+            return super().parse_args(ctx, args if ctx.resilient_parsing else understood(self, ctx, args))
+
     name = name or function.__name__.replace("_", "-")
     app.command(name, cls=Deferred, help=documented(function).summary)(lambda: None)
 
@@ -194,12 +198,16 @@ class _Command:
             several = setting.several or flag.repeatable
             kind = list[setting.option_type] if several else setting.option_type  # type: ignore[name-defined]
             marker = Argument(option=flag.option, metavar=flag.metavar, completes=flag.completes)
-            yield _Option(name, kind, False if kind is bool else None, _setting_help(setting), marker)
+            help_text = _setting_help(setting)
+            if flag.completes in COMPONENTS:
+                help_text = f"{help_text} Choose from: {', '.join(sorted(component_names(flag.completes)))}."
+            yield _Option(name, kind, False if kind is bool else None, help_text, marker)
 
     def _run(self, given: dict[str, Any]) -> None:
         """Call the function with the given command-line values, and print the result."""
-        taken = {*(option.name for option in _options(self.function)), *self.settings}
-        arguments = {name: _read(name, value) for name, value in given.items() if name in taken}
+        options = [*_options(self.function), *self._setting_options()]
+        kinds = {option.name: option.marker.completes for option in options}
+        arguments = {name: _read(name, spelled(value, kinds[name])) for name, value in given.items() if name in kinds}
         if "project" in inspect.signature(self.function).parameters:
             from ..config import Project  # pydantic
 

@@ -47,9 +47,9 @@ class ProtocolSettings(Settings):
     """Corpora of a union, by label, that scheme train-test tests on."""
     folds: Annotated[int, Field(ge=3, le=1000)] | None = None
     """Number of speaker folds; none means the corpus's own protocol: its official split, where it has one."""
-    folds_file: Annotated[Path | None, Flag("--folds", metavar="FILE")] = None
-    """A CSV file path,fold,split of folds to use instead of the corpus's own. It is refused where a speaker is on two
-    sides, or an utterance on none."""
+    folds_file: Annotated[Path | None, Flag("--folds", metavar="FILE|N")] = None
+    """A CSV file path,fold,split of folds to use instead of the corpus's own; the option also takes their number. The
+    file is refused where a speaker is on two sides, or an utterance on none."""
     fold_limit: Annotated[Annotated[int, Field(ge=1, le=1000)] | None, Role.CIRCUMSTANCE] = None
     """Train only the first so many of the folds, for a quick look; none means all."""
     holdout: Annotated[tuple[str, ...], Flag("--holdout", metavar="SPEAKER")] = ()

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from .base import Settings
 from .ranges import FloatRange, Range, Value
-from .roles import Role
+from .roles import Flag, Role
 
 __all__ = ["OPTIMIZER_DEFAULTS", "OPTIMIZER_RANGES", "OptimizerSettings", "TrainingSettings"]
 
@@ -17,7 +17,9 @@ class OptimizerSettings(Settings):
 
     name: Literal["adam", "adamw", "sgd"] = "adamw"
     """Adam, AdamW (decoupled weight decay), or SGD with Nesterov momentum."""
-    learning_rate: Annotated[float, Field(gt=0, le=1), FloatRange(low=1e-4, high=1e-2, log=True)] = 1e-3
+    learning_rate: Annotated[
+        float, Field(gt=0, le=1), FloatRange(low=1e-4, high=1e-2, log=True), Flag("--lr", metavar="RATE")
+    ] = 1e-3
     """Step size; with a schedule, its peak."""
     weight_decay: Annotated[float, Field(ge=0, le=1), FloatRange(low=1e-6, high=1e-1, log=True)] = 1e-4
     """L2 penalty, or decoupled decay with AdamW. Biases and batch norms are left out."""
@@ -41,9 +43,9 @@ OPTIMIZER_RANGES: Mapping[str, Mapping[str, Range]] = {
 class TrainingSettings(Settings):
     """The training of one fold's network."""
 
-    epochs: Annotated[int, Field(ge=1, le=1000), Role.DESCENT] = 12
+    epochs: Annotated[int, Field(ge=1, le=1000), Role.DESCENT, Flag("--epochs", metavar="N")] = 12
     """Passes over the training speakers, at most."""
-    batch_size: Annotated[int, Field(ge=2, le=1024), Role.DESCENT] = 32
+    batch_size: Annotated[int, Field(ge=2, le=1024), Role.DESCENT, Flag("--batch-size", metavar="N")] = 32
     """Segments in one step."""
     sampling: Annotated[Literal["shuffle", "oversample"], Role.DESCENT] = "shuffle"
     """Segments of an epoch: shuffle, each once; oversample, as many, drawn with replacement so that all

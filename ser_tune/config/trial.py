@@ -12,7 +12,7 @@ from .base import Settings
 from .component_settings import FeatureSettings, LossSettings, ModelSettings, TaskSettings
 from .domain_settings import BalanceSettings
 from .input_settings import AugmentationSettings, NormalisationSettings, PerturbationSettings, SegmentSettings
-from .roles import Role
+from .roles import Flag, Role
 from .training_settings import OptimizerSettings, TrainingSettings
 
 __all__ = ["AnyTrial", "FeatureT", "LossT", "ModelT", "TaskT", "TrialConfig"]
@@ -39,7 +39,7 @@ class TrialConfig(Settings, Generic[ModelT, FeatureT, LossT]):
     loss: Annotated[LossT, Role.DESCENT]
     optimizer: Annotated[OptimizerSettings, Role.DESCENT] = OptimizerSettings()
     training: TrainingSettings = TrainingSettings()
-    seed: Annotated[int, Field(ge=0, lt=2**31), Role.FIXED] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**31), Role.FIXED, Flag("--seed", metavar="N")] = 0
     """Seed of every random number of a trial."""
 
     @model_validator(mode="after")

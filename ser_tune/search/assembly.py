@@ -30,7 +30,7 @@ from ..config import (
 )
 from ..corpora import CORPORA
 from ..definition import AnyStudy, StudyDefinition, refuse_unfitting, resolve_search, study_kind
-from ..errors import ConfigError, brief
+from ..errors import ConfigError, brief, valid_names
 from ..execution import EXECUTORS
 from ..features import FEATURE_SETS
 from ..promotion_rules import PROMOTION_RULES
@@ -39,6 +39,7 @@ from ..training import LOSSES
 from .pruners import PRUNERS
 from .samplers import SAMPLERS
 from .several_objectives import refuse_unable
+from .short_paths import with_whole_paths
 
 __all__ = ["PARTS", "SHIPPED", "define_study", "options", "read_assignments"]
 
@@ -82,6 +83,8 @@ def define_study(
         if path.split(".")[0] == "search":
             where = "ranges belong in the search section of a study file"
             raise ConfigError(f"{option} '{path}' is a range; expected one value ({where})")
+    if any("." not in path for path in given):
+        given = with_whole_paths(given, _layers(written | given).kind, option)
     explicit = written | given
     if explicit.get("corpus.union"):
         explicit.setdefault("corpus.name", UNION)
@@ -90,6 +93,9 @@ def define_study(
     implied = _implied(layers.architecture, explicit)
 
     def source(path: str) -> str:
+        leaf = layers.known.get(path)
+        if path in (flags or {}) and path not in (settings or {}) and leaf is not None and leaf.flag is not None:
+            return leaf.flag.option
         inside = any(f"{own}.".startswith(f"{path}.") for own in given)
         return f"{option} or a flag" if inside else str(file or "the settings")
 
@@ -264,7 +270,7 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, Range] | None]:
     try:
         content = read_yaml(file.read_text(encoding="utf-8"), f"study file '{file}' is not YAML")
     except FileNotFoundError:
-        raise ConfigError(f"study file '{file}' does not exist") from None
+        raise ConfigError(f"study file '{file}' does not exist{_instead_of(file)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"study file '{file}' cannot be read: {error}") from None
     if not isinstance(content, Mapping):
@@ -279,6 +285,14 @@ def _read(file: Path) -> tuple[dict[str, Any], dict[str, Range] | None]:
     except ConfigError as error:
         raise ConfigError(f"{file}: {error}") from None
     return flatten(content), ranges
+
+
+def _instead_of(file: Path) -> str:
+    """The end of a message on a study file that does not exist: what may be meant."""
+    shipped = sorted(path.relative_to(SHIPPED.parent).as_posix() for path in SHIPPED.rglob(f"{file.stem}.yaml"))
+    if shipped:
+        return f"; did you mean {' or '.join(shipped)}?"
+    return "" if file.suffix else f"; it is no architecture either: {valid_names(str(file), ARCHITECTURES.names())}"
 
 
 def _implied(architecture: Architecture, written: Mapping[str, object]) -> dict[str, Value]:

@@ -179,7 +179,7 @@ def test_a_check_is_what_the_command_line_prints(root: Path, corpus_csv: Path, c
 
 def test_an_unknown_argument_is_answered_with_those_there_are() -> None:
     with pytest.raises(
-        TypeError, match="unknown argument 'modle'; choose from: corpus, data, executor, features, folds, holdout, keep"
+        TypeError, match="unknown argument 'modle'; choose from: batch_size, corpus, data, epochs, executor, features"
     ):
         api.study(modle="alex_net")  # type: ignore[call-arg]
 

@@ -1,0 +1,98 @@
+"""Names of commands as people guess them: the command that is meant, or the commands to choose from."""
+
+import shlex
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from ..errors import ConfigError, valid_names
+
+__all__ = ["AUDIO", "guessed_command", "read_as"]
+
+SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("search", "tune", "optimize", "optimise", "hpo"), ("study",)),
+    **dict.fromkeys(("fit", "learn"), ("train",)),
+    **dict.fromkeys(("classify", "infer", "inference", "recognise", "recognize"), ("predict",)),
+    **dict.fromkeys(("eval", "test", "score"), ("evaluate",)),
+    **dict.fromkeys(("gui", "mlflow", "web"), ("ui",)),
+    **dict.fromkeys(("settings", "parameters", "params", "hyperparameters"), ("options",)),
+    **dict.fromkeys(("corpora", "datasets", "dataset"), ("corpus", "list")),
+    **dict.fromkeys(("lr", "lr-find", "lr-finder"), ("find-lr",)),
+    "features": ("extract",),
+    "register": ("promote",),
+    "diff": ("compare",),
+    "check": ("corpus", "check"),
+    "download": ("corpus", "download"),
+    "server": ("serve",),
+    "version": ("--version",),
+}
+"""A guessed name to the words of the command."""
+SEVERAL: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("list", "ls", "show", "info"),
+        "`ser-tune models` lists registered models, `ser-tune status` studies, `ser-tune leaderboard` results, "
+        "`ser-tune corpus list` corpora, `ser-tune options` settings",
+    ),
+    **dict.fromkeys(
+        ("run", "start", "resume", "continue"),
+        "`ser-tune study --model light_cnn` searches; the same command continues an interrupted study",
+    ),
+    **dict.fromkeys(
+        ("init", "new", "create", "setup", "install"),
+        "a project needs no setup: `ser-tune study --model light_cnn --trials 4` is a first study, in the current "
+        "folder; `ser-tune doctor` checks the installation",
+    ),
+    **dict.fromkeys(
+        ("delete", "remove", "rm", "clean"),
+        "nothing is deleted by ser-tune; docs/project_folder.md lists the folders that are safe to delete",
+    ),
+    **dict.fromkeys(
+        ("load", "api"),
+        "Python loads models by `ser_tune.load_model(NAME)`; `ser-tune models` lists the names",
+    ),
+}
+"""A guessed name without a single command, to the commands that may be meant."""
+AUDIO = (".aif", ".aiff", ".flac", ".m4a", ".mp3", ".mp4", ".ogg", ".opus", ".wav", ".webm")
+
+
+def guessed_command(arguments: Sequence[str], commands: Collection[str], components: Collection[str]) -> list[str]:
+    """The arguments, with the command that is meant in place of a guessed name.
+
+    >>> guessed_command(["download", "ravdess"], ["study", "corpus"], [])
+    ['corpus', 'download', 'ravdess']
+    >>> guessed_command(["help", "study"], ["study"], [])
+    ['study', '--help']
+
+    Args:
+        arguments: As typed, without the program's name.
+        commands: The names of the commands.
+        components: The names of the architectures.
+
+    Raises:
+        ConfigError: The command does not exist; the message has the commands that may be meant.
+    """
+    first, *rest = arguments or ["--help"]
+    name = first.casefold().replace("_", "-")
+    if first.startswith("-") or first in commands:
+        return list(arguments)
+    if name in commands:
+        return [name, *rest]
+    if name == "help":
+        return [*rest, "--help"]
+    if name in SYNONYMS:
+        return [*SYNONYMS[name], *rest]
+    if name in SEVERAL:
+        raise ConfigError(f"there is no command '{first}': {SEVERAL[name]}")
+    suffix = Path(first).suffix.casefold()
+    if suffix in AUDIO:
+        return ["predict", *arguments]
+    if suffix in (".yaml", ".yml"):
+        return ["study", *arguments]
+    if first in components:
+        command = f"ser-tune study --model {first}"
+        raise ConfigError(f"'{first}' is an architecture; `{command}` searches, `ser-tune train …` trains it once")
+    raise ConfigError(f"there is no command {first!r}; choose from: {valid_names(name, sorted(commands))}")
+
+
+def read_as(arguments: Sequence[str]) -> str:
+    """A note that tells how guessed arguments were read."""
+    return f"read as: {shlex.join(['ser-tune', *arguments])}"

@@ -1,0 +1,200 @@
+"""Command lines as people guess them end in the wanted result, or in the exact command to type, at once."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ser_tune.cli.guessed_arguments import Accepted, guessed_arguments
+from ser_tune.cli.guessed_commands import SEVERAL, SYNONYMS
+from ser_tune.errors import ConfigError
+
+Call = Callable[..., Any]
+GUESSES: dict[str, str] = {
+    # The settings that everyone changes have options
+    "study --model light_cnn --epochs 5 --batch-size 8 --seed 1 --lr 7": "--lr: optimizer.learning_rate is 7.0",
+    "study --model light_cnn --folds 2": "protocol.folds is 2",
+    "study --model light_cnn --set epochs=0": "training.epochs is 0",
+    "study --model light_cnn --set lr=7": "optimizer.learning_rate is 7",
+    "study --model light_cnn --set epoch=5": "did you mean training.epochs=5?",
+    "study --model light_cnn --set freq_masks=5": "unknown key 'freq_masks'",
+    "study --model linear_probe --epochs 5": "linear_probe is solved, and does without it",
+    "study --model light_cnn --dropout 0.3": "write --set model.dropout=0.3",
+    "study --model light_cnn --n-trials 0": "study.trials is 0",
+    "study --model light_cnn --batch_size 1": "training.batch_size is 1",
+    "study --model light_cnn --trails 4": "did you mean '--trials'?",
+    # Names where they are not expected, or written otherwise
+    "study 3d_acrnn --trials 0": "read as: ser-tune study --model 3d_acrnn --trials 0",
+    "study 3D-ACRNN --trials 0": "study.trials is 0",
+    "study light_cnn emodb": "corpus emodb needs its folder; pass --data DIR",
+    "study light_cnn my.csv": "read as: ser-tune study --corpus manifest --data my.csv --model light_cnn",
+    "study --corpus my.csv --model light_cnn": "'my.csv' does not exist; expected a CSV with the header path,speaker",
+    "study light_cnn.yaml": "did you mean studies/emodb/light_cnn.yaml or studies/light_cnn.yaml?",
+    "study resnet": "it is no architecture either: 3d_acrnn, alex_net",
+    "study": "no architecture given; pass --model NAME or a study file",
+    "train --model light_cnn --corpus RAVDESS": "corpus ravdess needs its folder; pass --data DIR",
+    "corpus check my.csv": "read as: ser-tune corpus check manifest --data my.csv",
+    "check EmoDB gone.wav": "ser-tune corpus check does not expect 'gone.wav'",
+    "download ravdess": "corpus ravdess is not ours to download",
+    "datasets": "",
+    "list": "`ser-tune models` lists registered models",
+    "--version": "ser-tune 0.",
+    "version": "ser-tune 0.",
+    "help study": "",
+    "stdy": "did you mean 'study'?",
+    "light_cnn": "`ser-tune study --model light_cnn` searches",
+    "init": "a project needs no setup",
+    "options light_cnn --json": "",
+    # Models and recordings
+    "predict file.wav": "`ser-tune study --model light_cnn --trials 4` makes a first one",
+    "predict --model X f.wav": "read as: ser-tune predict X f.wav",
+    "predict X --input f.wav": "no registered model 'X'",
+    "file.wav": "there is no registered model yet",
+    "predict": "type `ser-tune predict MODEL PATH`",
+    "evaluate X": "type `ser-tune evaluate X --corpus CORPUS`; choose from: crema_d, demo",
+    "evaluate X emodb": "read as: ser-tune evaluate X --corpus emodb",
+    "report": "type `ser-tune report STUDY|MODEL`",
+    "report --study X": "'X' is no registered model, study or run",
+    "infer X f.wav": "no registered model 'X'",
+}
+"""A command line to the text that it ends with in a project without results."""
+HEAVY = ("librosa", "mlflow", "optuna", "pandas", "sklearn", "torch")
+FORKING = """
+import json, os, resource, sys
+from ser_tune.cli import app, main
+from ser_tune.corpora import CORPORA
+from ser_tune.search import options
+
+options("light_cnn")  # imported once for all commands
+heavy, commands = json.loads(sys.argv[1])
+for command in commands:
+    reader, writer = os.pipe()
+    if not (child := os.fork()):
+        sys.argv = ["ser-tune", *command.split()]
+        os.dup2(writer, 1), os.dup2(writer, 2)
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+        sys.stdout.flush()
+        heavy = [name for name in heavy if name in sys.modules]
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        print("\\n" + json.dumps([code, heavy, used.ru_utime + used.ru_stime]), flush=True)
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as answer:
+        sys.stdout.write(json.dumps(answer.read()) + "\\n")
+    os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.slow
+def test_guesses_end_in_the_result_or_in_what_to_type(root: Path, tmp_path: Path) -> None:
+    told = subprocess.run(
+        [sys.executable, "-c", FORKING, json.dumps([HEAVY, list(GUESSES)])],
+        env=os.environ | {"SER_TUNE_ROOT": str(root), "OPENBLAS_NUM_THREADS": "1", "COLUMNS": "200"},
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    answers = dict(zip(GUESSES, map(json.loads, told.stdout.splitlines()), strict=True))
+    for guess, text in answers.items():
+        said, _, facts = text.rstrip().rpartition("\n")
+        code, heavy, seconds = json.loads(facts)
+        expected = GUESSES[guess]
+        assert expected in said, guess
+        assert "Traceback" not in said, guess
+        assert "╭─ Error" not in said, guess
+        ends_well = not expected or expected == "ser-tune 0."
+        assert code == (0 if ends_well else 2), (guess, said)
+        assert heavy == [], guess
+        assert seconds < 1, guess  # of a processor, beside half a second for the light imports
+
+
+PREDICT = Accepted(
+    command="predict",
+    arguments=("model", "path"),
+    several=True,
+    required=frozenset({"model", "path"}),
+    valued=frozenset({"--format", "--out"}),
+    switches=frozenset({"--json", "--help"}),
+)
+STUDY = Accepted(
+    command="study",
+    arguments=("[file]",),
+    several=False,
+    required=frozenset(),
+    valued=frozenset({"--model", "--corpus", "--data", "--features", "--set", "--trials"}),
+    switches=frozenset({"--nested"}),
+)
+NAMES = {"architectures": ["3d_acrnn", "light_cnn"], "corpora": ["demo", "emodb"], "features": ["opensmile"]}
+
+
+def _read(accepted: Accepted, *arguments: str, models: tuple[str, ...] = ()) -> list[str]:
+    names = NAMES | {"model": list(models)}
+    return guessed_arguments(arguments, accepted, lambda kind: names.get(kind, []), lambda *_: [])
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                ["--model", "x"],
+                ["--corpus=a"],
+                ["--data", "--odd"],
+                ["--set", "a.b=-1"],
+                ["--trials", "3"],
+                ["--nested"],
+            ]
+        )
+    ),
+    st.sampled_from([[], ["gone.yaml"]]),
+    st.booleans(),
+)
+def test_what_a_command_takes_is_left_as_it_is(options: list[list[str]], file: list[str], file_first: bool) -> None:
+    tokens = [token for option in options for token in option]
+    written = [*file, *tokens] if file_first else [*tokens, *file]
+    assert _read(STUDY, *written) == written
+
+
+def test_words_become_values_of_the_options_that_they_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _read(STUDY, "light_cnn", "emodb", "opensmile") == [
+        *("--features", "opensmile", "--corpus", "emodb", "--model", "light_cnn")
+    ]
+    Path("light_cnn").touch()  # a study file of this name wins
+    assert _read(STUDY, "light_cnn") == ["light_cnn"]
+    Path("sounds").mkdir()
+    assert _read(STUDY, "--corpus", "emodb", "a.yaml", "sounds") == ["a.yaml", "--data", "sounds", "--corpus", "emodb"]
+    with pytest.raises(ConfigError, match="does not expect 'more'"):
+        _read(STUDY, "a.yaml", "more")
+
+
+def test_the_only_registered_model_predicts_and_of_several_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _read(PREDICT, "a.wav", "b.wav", models=("mine",)) == ["mine", "a.wav", "b.wav"]
+    assert _read(PREDICT, "mine", "a.wav", models=("mine",)) == ["mine", "a.wav"]
+    assert _read(PREDICT, "a.wav", "--model", "mine", models=("mine", "other")) == ["mine", "a.wav"]
+    with pytest.raises(ConfigError, match=r"`ser-tune predict mine 'a b\.wav'` or `ser-tune predict other 'a b\.wav'`"):
+        _read(PREDICT, "a b.wav", models=("mine", "other"))
+    assert _read(PREDICT, "--", "a.wav", "-b.wav") == ["--", "a.wav", "-b.wav"]
+
+
+def test_every_guessed_command_leads_to_a_command(call: Call, root: Path) -> None:
+    from ser_tune.cli.app import app, corpus
+
+    commands = {str(command.name) for command in app.registered_commands}
+    inner = {str(command.name) for command in corpus.registered_commands}
+    for words in SYNONYMS.values():
+        assert words[0] in commands | {"--version"} or (words[0] == "corpus" and words[1] in inner)
+    assert not commands & {*SYNONYMS, *SEVERAL}
