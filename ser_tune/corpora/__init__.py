@@ -10,7 +10,7 @@ from .mapping_tables import MAPPING_TABLES
 from .names import is_placeholder, name_key, nearest_name, spellings
 from .origin import Origin
 from .selection import LABELS, Need, Subset, plurality
-from .sounds import Sounds, corpus_sounds, read_sounds
+from .sounds import Sounds, continued, corpus_sounds, read_sounds
 from .union import UNION_NEEDS, UnionSource, union_source
 from .utterance import Annotation, Utterance
 
@@ -31,6 +31,7 @@ __all__ = [
     "Subset",
     "UnionSource",
     "Utterance",
+    "continued",
     "corpus_sounds",
     "group_names",
     "grouped_by",

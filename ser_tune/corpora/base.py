@@ -23,6 +23,7 @@ __all__ = [
     "Archive",
     "Corpus",
     "CorpusSource",
+    "digests_of",
     "select_utterances",
 ]
 
@@ -49,6 +50,8 @@ class CorpusSource:
     licence: str
     home: str = ""
     """Web page of the corpus's owners; empty if there is none."""
+    label: str = ""
+    """Name of the corpus for its users, where it differs from the reader's: of a table, or in a union."""
     archive: Archive | None = None
     """Fetched by `ser-tune corpus download`; None where the licence requires a request, or a choice by hand."""
     speakers: tuple[str, ...] = ()
@@ -67,6 +70,11 @@ class CorpusSource:
     """As `read`, with further folders that recordings may lie in; None where a corpus's recordings lie in its own."""
     remarks: Callable[[Path | None], Sequence[str]] = lambda data: ()
     """From the folder or table the user named to sentences on what is not read of it, without opening a recording."""
+
+    @property
+    def shown(self) -> str:
+        """The name of the corpus for its users."""
+        return self.label or self.name
 
     def subset(
         self,
@@ -136,6 +144,9 @@ class Corpus:
     """Lowest and highest rating of every dimension, where they are known."""
     origins: tuple[Origin, ...] = ()
     """Readers of the utterances, in a union in the order of writing."""
+    wholes: tuple["Corpus", ...] = field(default=(), repr=False, compare=False)
+    """The corpora of a union by themselves, in the order of `origins`, with the utterances that the union leaves out:
+    features are extracted of these, once for all unions. Empty in a corpus by itself."""
     emotions: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """The consensus emotions, sorted; the outputs of a network that recognises them are in this order."""
     speakers: tuple[str, ...] = field(init=False, repr=False, compare=False)
@@ -157,6 +168,16 @@ class Corpus:
     def is_union(self) -> bool:
         """Whether its utterances are from several corpora."""
         return self.parts != ("",)
+
+    @property
+    def places(self) -> np.ndarray:
+        """The place in `wholes` of each utterance of a union, and its number there, shape (U, 2), int64."""
+        place_of = {
+            f"{origin.label}/{utterance.id}": (place, number)
+            for place, (origin, whole) in enumerate(zip(self.origins, self.wholes, strict=True))
+            for number, utterance in enumerate(whole.utterances)
+        }
+        return np.array([place_of[utterance.id] for utterance in self.utterances], dtype=np.int64).reshape(-1, 2)
 
     @property
     def merged(self) -> tuple[str, ...]:
@@ -206,6 +227,7 @@ class Corpus:
         subset: Subset | str | None = None,
         names_as_written: Sequence[str] = (),
         needs: Need = "emotion",
+        begin: str = "",
     ) -> "Corpus":
         """Read a corpus and check that it can be used.
 
@@ -217,6 +239,8 @@ class Corpus:
             names_as_written: Names that are taken as they are, though they look like a placeholder or a spelling of
                 another name.
             needs: The label that the task needs; utterances without it are left out.
+            begin: Begin of names that are taken as they are, as users write them: of a corpus in a union, such as
+                `urdu:`.
 
         Raises:
             CorpusError: The folder is missing or empty, a label is unknown, a name is spelt in two ways, an emotion is
@@ -227,7 +251,8 @@ class Corpus:
         chosen = subset if isinstance(subset, Subset) else source.subset(subset)
         found = choose(source.read(data, cache), chosen, where, needs=needs)
         kept = found.utterances
-        if problems := name_problems(kept, emotions=found.names, used=found.used or (), as_written=names_as_written):
+        own = [name.removeprefix(begin) for name in names_as_written if name.startswith(begin)]
+        if problems := name_problems(kept, emotions=found.names, used=found.used or (), as_written=own, begin=begin):
             raise CorpusError(f"{where}: {'; '.join(problems)}")
         if found.used is not None and (present := len(set(found.used))) < 2:
             raise CorpusError(f"{where} has {present} emotion(s); expected at least two to tell apart")
@@ -236,24 +261,35 @@ class Corpus:
             double = next(name for name, following in pairwise(ids) if name == following)
             raise CorpusError(f"{where} has two utterances called '{double}'; expected unique names")
         contents = _contents(kept)
-        stretches = [
-            (content, utterance.start_s, utterance.end_s) for content, utterance in zip(contents, kept, strict=True)
-        ]
-        labels = [_labels(utterance, needs) for utterance in kept]
+        digest, audio_digest = digests_of(kept, contents, needs)
         return cls(
-            name=source.name,
+            name=source.shown,
             utterances=tuple(kept),
             contents=contents,
             folds=source.folds,
             merge=dict(chosen.merge),
             styles=tuple(sorted({utterance.style for utterance in kept} - {""})),
-            digest=_hash(sorted(f"{stretch} {label}" for stretch, label in zip(stretches, labels, strict=True))),
-            audio_digest=_hash(map(str, stretches)),
-            names_as_written=in_effect(kept, names_as_written),
+            digest=digest,
+            audio_digest=audio_digest,
+            names_as_written=in_effect(kept, own),
             left_out=found.left_out,
             scales=source.scales,
             origins=(Origin(source.name),),
         )
+
+
+def digests_of(utterances: Sequence[Utterance], contents: Sequence[str], needs: Need) -> tuple[str, str]:
+    """The digest of a corpus, and that of its recordings alone.
+
+    Args:
+        utterances: All.
+        contents: SHA-256 of the file of each.
+        needs: The label that the task needs.
+    """
+    stretches = [(content, own.start_s, own.end_s) for content, own in zip(contents, utterances, strict=True)]
+    labels = [_labels(utterance, needs) for utterance in utterances]
+    lines = (f"{stretch} {label}" for stretch, label in zip(stretches, labels, strict=True))
+    return _hash(sorted(lines)), _hash(map(str, stretches))
 
 
 def select_utterances(
@@ -276,7 +312,7 @@ def select_utterances(
 
 
 def _where(source: CorpusSource, data: Path | None) -> str:
-    return f"corpus {source.name}" + (f" in {data}" if data else "")
+    return f"corpus {source.shown}" + (f" in {data}" if data else "")
 
 
 def _labels(utterance: Utterance, needs: Need) -> tuple[object, ...]:

@@ -30,6 +30,7 @@ def name_problems(
     emotions: Iterable[str] | None = None,
     used: Sequence[str] | None = None,
     as_written: Collection[str] = (),
+    begin: str = "",
 ) -> list[str]:
     """Problems that prevent a study: names in two spellings, and emotions that are placeholders.
 
@@ -38,6 +39,7 @@ def name_problems(
         emotions: Of all utterances, those of emotions that are left out included; None is those that are used.
         used: Emotions that are labels of the used utterances; None is the consensus of each.
         as_written: Names that are taken as they are.
+        begin: Begin of these names in the setting: in a union the corpus's label and `:`.
     """
     if used is None:
         used = [utterance.emotion for utterance in utterances]
@@ -52,14 +54,14 @@ def name_problems(
         groups = spellings(names, as_written=as_written)
         if what == "emotion":
             groups = [group for group in groups if kept.intersection(group)]
-        problems += [spelling_problem(what, groups)] if groups else []
+        problems += [spelling_problem(what, groups, begin=begin)] if groups else []
     nothing = Counter(name for name in used if name not in as_written and is_placeholder(name))
     if nothing:
         listed = _listed([f"{name!r} ({count})" for name, count in sorted(nothing.items())])
+        kept_so = _setting("corpus.names_as_written", [f"{begin}{name}" for name in sorted(nothing)])
         problems.append(
             f"the emotion of some recordings is a placeholder: {listed}; leave these recordings out, or keep other "
-            "emotions with protocol.emotions, or pass "
-            f"{_setting('corpus.names_as_written', sorted(nothing))} to the study where that is truly an emotion"
+            f"emotions with protocol.emotions, or pass {kept_so} to the study where that is truly an emotion"
         )
     return problems
 
@@ -103,12 +105,13 @@ def few_recordings(what: str, counts: Mapping[str, int], fewest: int) -> list[st
     return [f"fewer than {fewest} recordings ({what}): {_listed(few)}"] if few else []
 
 
-def spelling_problem(what: str, groups: Sequence[dict[str, int]]) -> str:
+def spelling_problem(what: str, groups: Sequence[dict[str, int]], *, begin: str = "") -> str:
     """A sentence on names in several spellings.
 
     Args:
         what: A `speaker`, an `emotion`, a `session` or an attribute.
         groups: As `spellings` returns them, at least one.
+        begin: As of `name_problems`.
     """
     listed = _listed([listed_spellings(group) for group in groups])
     number = "1 name is" if len(groups) == 1 else f"{len(groups)} names are"
@@ -116,7 +119,7 @@ def spelling_problem(what: str, groups: Sequence[dict[str, int]]) -> str:
     others = [(name, best) for group, best in zip(groups, usual, strict=True) for name in group if name != best]
     merges = [f"{name}={best}" for name, best in others if "=" not in name + best]
     merge = f"merge them ({_setting('protocol.merge', merges)}), " if what == "emotion" and merges else ""
-    different = _setting("corpus.names_as_written", [name for name, _ in others])
+    different = _setting("corpus.names_as_written", [f"{begin}{name}" for name, _ in others])
     return (
         f"{number} spelt in several ways ({what}): {listed}; write each in one way, {merge}or pass {different} to "
         "the study where they are truly different"
@@ -144,15 +147,13 @@ def in_effect(utterances: Sequence[Utterance], as_written: Collection[str]) -> t
     if not as_written:
         return ()
     found = set[str]()
-    for begin in {f"{utterance.corpus}:" if utterance.corpus else "" for utterance in utterances}:
-        for names in (
-            {utterance.speaker for utterance in utterances},
-            {utterance.emotion for utterance in utterances},
-            {utterance.group for utterance in utterances},
-        ):
-            own = {name.removeprefix(begin) for name in names if name.startswith(begin)}
-            alike = {name for group in spellings(own) for name in group}
-            found |= {f"{begin}{name}" for name in own if name in alike or (name and is_placeholder(name))}
+    for names in (
+        {utterance.speaker for utterance in utterances},
+        {utterance.emotion for utterance in utterances},
+        {utterance.group for utterance in utterances},
+    ):
+        alike = {name for group in spellings(names) for name in group}
+        found |= {name for name in names if name in alike or (name and is_placeholder(name))}
     return tuple(sorted(found.intersection(as_written)))
 
 

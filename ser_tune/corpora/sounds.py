@@ -18,7 +18,7 @@ from ..errors import StorageError
 from .base import Corpus
 from .utterance import Utterance
 
-__all__ = ["Sounds", "corpus_sounds", "each_decoded", "read_sounds"]
+__all__ = ["Sounds", "continued", "corpus_sounds", "each_decoded", "read_sounds"]
 
 T = TypeVar("T")
 
@@ -100,6 +100,8 @@ def corpus_sounds(
         AudioError: A recording cannot be used; the message names its file.
         StorageError: The cache cannot be written.
     """
+    if corpus.wholes:
+        return _of_wholes(corpus, cache, progressed)
     file = cache / "sounds" / f"{corpus.audio_digest}.{FORMAT}.{likeness.FORMAT}.sounds"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -115,6 +117,30 @@ def corpus_sounds(
             "room"
         ) from None
     return sounds
+
+
+def _of_wholes(corpus: Corpus, cache: Path, progressed: Callable[[int, int], None]) -> Sounds:
+    """The sounds of a union: those of its corpora by themselves."""
+    total, done, found = sum(len(whole.utterances) for whole in corpus.wholes), 0, list[Sounds]()
+    for whole in corpus.wholes:
+        found.append(corpus_sounds(whole, cache, progressed=continued(progressed, done, total)))
+        done += len(whole.utterances)
+    places = corpus.places.tolist()
+    return Sounds(
+        tuple(found[place].digests[number] for place, number in places),
+        tuple(found[place].fingerprints[number] for place, number in places),
+    )
+
+
+def continued(progressed: Callable[[int, int], None], before: int, total: int) -> Callable[[int, int], None]:
+    """The progress of a part of some work, as that of the whole.
+
+    Args:
+        progressed: Called with the number of what is done, and of all.
+        before: What was done before this part.
+        total: All of the whole.
+    """
+    return lambda done, _: progressed(before + done, total)
 
 
 def each_decoded(

@@ -7,18 +7,16 @@ do, as `emodb/03a01Fa`. Emotions are classes of the union.
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from ..config import CorpusPart, CorpusSettings
 from ..errors import CorpusError
-from .base import Corpus, CorpusSource
-from .check_names import name_problems
+from .base import Corpus, CorpusSource, digests_of
 from .mapping import LabelMapping
 from .mapping_tables import map_parts
 from .names import spellings
 from .origin import Origin
-from .selection import Chosen, Need, Subset, choose
+from .selection import Need, Subset, choose
 from .utterance import Annotation, Utterance
 
 __all__ = ["UNION_NEEDS", "UnionSource", "union_source"]
@@ -37,20 +35,49 @@ class UnionSource:
     """Returns the mapped utterances."""
     origins: tuple[Origin, ...]
     """In the order of writing."""
-    left_out: int
-    """Utterances without an emotion."""
+    wholes: tuple[Corpus, ...]
+    """The corpora by themselves, in the same order."""
 
-    def load(
-        self,
-        cache: Path,
-        *,
-        subset: Subset | None = None,
-        names_as_written: Sequence[str] = (),
-        needs: Need = "emotion",
-    ) -> Corpus:
-        """Make the union a corpus; arguments and errors are those of `Corpus.load`."""
-        corpus = Corpus.load(self.source, None, cache, subset=subset, names_as_written=names_as_written, needs=needs)
-        return replace(corpus, origins=self.origins, left_out=corpus.left_out + self.left_out)
+    def load(self, *, subset: Subset | None = None) -> Corpus:
+        """Make the union a corpus.
+
+        Args:
+            subset: Any choice of its utterances and classes; None is all.
+
+        Raises:
+            CorpusError: Fewer than two classes are left, or there is no such style or class.
+        """
+        chosen = subset or self.source.subset()
+        found = choose(self.source.read(None, Path()), chosen, f"corpus {self.source.name}")
+        kept, present = found.utterances, len(set(found.used or ()))
+        if present < 2:
+            raise CorpusError(
+                f"corpus {self.source.name} has {present} emotion(s); expected at least two to tell apart"
+            )
+        content_of = {
+            f"{origin.label}/{utterance.id}": content
+            for origin, whole in zip(self.origins, self.wholes, strict=True)
+            for utterance, content in zip(whole.utterances, whole.contents, strict=True)
+        }
+        contents = tuple(content_of[utterance.id] for utterance in kept)
+        digest, audio_digest = digests_of(kept, contents, UNION_NEEDS)
+        parts = list(zip(self.origins, self.wholes, strict=True))
+        return Corpus(
+            name=self.source.name,
+            utterances=tuple(kept),
+            contents=contents,
+            folds=None,
+            merge=dict(chosen.merge),
+            styles=tuple(sorted({utterance.style for utterance in kept} - {""})),
+            digest=digest,
+            audio_digest=audio_digest,
+            names_as_written=tuple(
+                sorted(f"{origin.label}:{name}" for origin, whole in parts for name in whole.names_as_written)
+            ),
+            left_out=found.left_out + sum(whole.left_out for whole in self.wholes),
+            origins=self.origins,
+            wholes=self.wholes,
+        )
 
 
 def union_source(settings: CorpusSettings, sources: Sequence[CorpusSource], cache: Path) -> UnionSource:
@@ -66,53 +93,52 @@ def union_source(settings: CorpusSettings, sources: Sequence[CorpusSource], cach
         MappingError: Emotions cannot be mapped to at least two classes.
         UnknownNameError: There is no such task, or no such table.
     """
-    parts = settings.parts
-    labels = [part.label for part in parts]
+    labels = [part.label for part in settings.parts]
     if alike := spellings(labels):
         raise CorpusError(f"corpora of a union are called {' and '.join(alike[0])}; expected names that differ")
-    chosen = [
-        _chosen(part, source, cache, names_as_written=settings.names_as_written)
-        for part, source in zip(parts, sources, strict=True)
-    ]
-    counts = [Counter(utterance.emotion for utterance in found.utterances) for found in chosen]
-    mappings = map_parts(
-        {label: tuple(sorted(count)) for label, count in zip(labels, counts, strict=True)}, settings.mapping
-    )
+    parts = list(zip(settings.parts, sources, strict=True))
+    wholes = tuple(_whole(part, source, cache, settings.names_as_written) for part, source in parts)
+    counts = [Counter(utterance.emotion for utterance in whole.utterances) for whole in wholes]
+    spoken = {label: tuple(sorted(count)) for label, count in zip(labels, counts, strict=True)}
+    mappings = map_parts(spoken, settings.mapping)
     utterances = [
         _renamed(utterance, label, mappings[label])
-        for label, found in zip(labels, chosen, strict=True)
-        for utterance in found.utterances
+        for label, whole in zip(labels, wholes, strict=True)
+        for utterance in whole.utterances
         if utterance.emotion in mappings[label].targets
     ]
-    listed = [f"{label}: {source.licence}" for label, source in zip(labels, sources, strict=True)]
     return UnionSource(
         source=CorpusSource(
             name=settings.shown,
             read=lambda data, cache: utterances,
             citation="; ".join(dict.fromkeys(source.citation for source in sources)),
-            licence="; ".join(listed),
-            remarks=partial(_remarks, parts, sources),
+            licence="; ".join(f"{part.label}: {source.licence}" for part, source in parts),
+            remarks=lambda data: [remark for part, source in parts for remark in source.remarks(part.data)],
         ),
         origins=tuple(
-            Origin(part.name, label, mappings[label], dict(count))
-            for part, label, count in zip(parts, labels, counts, strict=True)
+            Origin(part.name, part.label, mappings[part.label], dict(count))
+            for part, count in zip(settings.parts, counts, strict=True)
         ),
-        left_out=sum(found.left_out for found in chosen),
+        wholes=wholes,
     )
 
 
-def _chosen(part: CorpusPart, source: CorpusSource, cache: Path, *, names_as_written: Sequence[str]) -> Chosen:
-    """The utterances of a corpus of a union that have an emotion, with names that can be used."""
-    where = f"corpus {part.label}" + (f" in {part.data}" if part.data else "")
-    subset = source.subset(part.task)
+def _whole(part: CorpusPart, source: CorpusSource, cache: Path, names_as_written: Sequence[str]) -> Corpus:
+    """A corpus of a union by itself: the utterances of its task that have an emotion."""
+    subset, begin = source.subset(part.task), f"{part.label}:"
     if task := subset.defaults.get("task.name"):
-        raise CorpusError(f"{where}: its task {part.task} is of {task}; expected one of a single emotion in a union")
-    found = choose(source.read(part.data, cache), subset, where)
-    begin = f"{part.label}:"
-    own = [name.removeprefix(begin) for name in names_as_written if name.startswith(begin)]
-    if problems := name_problems(found.utterances, emotions=found.names, used=found.used or (), as_written=own):
-        raise CorpusError(f"{where}: {'; '.join(problems)}")
-    return found
+        raise CorpusError(
+            f"corpus {part.label}: its task {part.task} is of {task}; expected one of a single emotion in a union"
+        )
+    return Corpus.load(
+        replace(source, label=part.label),
+        part.data,
+        cache,
+        subset=subset,
+        names_as_written=names_as_written,
+        needs=UNION_NEEDS,
+        begin=begin,
+    )
 
 
 def _renamed(utterance: Utterance, label: str, mapping: LabelMapping) -> Utterance:
@@ -129,8 +155,3 @@ def _renamed(utterance: Utterance, label: str, mapping: LabelMapping) -> Utteran
         attributes=((BY_CORPUS, label), *attributes),
         corpus=label,
     )
-
-
-def _remarks(parts: Sequence[CorpusPart], sources: Sequence[CorpusSource], data: Path | None) -> list[str]:
-    """Sentences on what is not read of each corpus."""
-    return [remark for part, source in zip(parts, sources, strict=True) for remark in source.remarks(part.data)]

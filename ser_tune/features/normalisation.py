@@ -96,6 +96,12 @@ class Moments:
             squares = self.squares[utterances]
         return squares
 
+    def only(self, utterance: int) -> "Moments":
+        """Moments of a single utterance."""
+        own = slice(utterance, utterance + 1)
+        squares = None if self.squares is None else self.squares[own]
+        return Moments(self.count[own], self.total[own], squares, self.minimum[own], self.maximum[own])
+
     @property
     def _at_once(self) -> int:
         """Utterances of a block."""

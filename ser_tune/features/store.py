@@ -20,11 +20,11 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from ..config import FeatureSettings
-from ..corpora import Corpus
+from ..corpora import Corpus, continued
 from ..errors import StorageError
 from .base import FeatureSet
 from .entry import FRAMES, INDEX, MOMENTS, RECORD, Layout, damage_of, remember
-from .extraction import Extraction, Shards, extract_on_all_cores, lengths_of, similar_lengths
+from .extraction import Extracted, Extraction, Shards, extract_on_all_cores, lengths_of, similar_lengths
 from .normalisation import Moments, as_slice
 from .shards import PartialEntry
 
@@ -44,6 +44,8 @@ ABANDONED_S = 30 * 24 * 3600.0
 WINDOW = 2**25
 """Bytes of neighbours that are extracted in order of length where utterances have many frames: about as much is held in
 memory, since such features are written in the order of the corpus. A single frame has its place from the start."""
+COPIED = 64
+"""Utterances that are copied from one entry to another at once."""
 Progress = Callable[[int, int], None]
 """Called with the number of utterances that are done, and of all."""
 
@@ -65,6 +67,11 @@ class FeatureStore:
     def lengths(self) -> np.ndarray:
         """Frames of each utterance, shape (U,)."""
         return np.diff(self.offsets)
+
+    def utterance(self, number: int) -> Extracted:
+        """The features of an utterance as they were extracted."""
+        start, end = self.offsets[number : number + 2].tolist()
+        return Extracted(self.frames[start:end], self.moments.only(number), self.sounds[number])
 
     @classmethod
     def of(cls, frames: np.ndarray, offsets: np.ndarray) -> "FeatureStore":
@@ -167,7 +174,10 @@ def extract_features(
                     entry.rename(partial)
                 elif partial.exists():
                     _log.warning("note: an extraction of these features ended early, and is continued")
-                _fill(partial, wanted, progress, shards)
+                if wanted.corpus.wholes:
+                    _compose(partial, wanted, progress, shards)
+                else:
+                    _fill(partial, wanted, progress, shards)
                 partial.rename(entry)
                 remember(entry)
     except OSError as error:
@@ -218,6 +228,29 @@ def _fill(folder: Path, wanted: Extraction, progress: Progress | None, shards: S
                 entry.write(task.tolist(), features)
                 for number in range(before, done):
                     report(number + 1, len(utterances))
+        entry.finish()
+
+
+def _compose(folder: Path, wanted: Extraction, progress: Progress | None, shards: Shards | None) -> None:
+    """Copy the features of a union from the entries of its corpora, which are extracted where they are missing."""
+    corpus, report = wanted.corpus, progress or (lambda done, total: None)
+    total, done, stores, single = sum(len(whole.utterances) for whole in corpus.wholes), 0, [], True
+    for whole in corpus.wholes:
+        name = extract_features(
+            replace(wanted, corpus=whole),
+            folder.parent,
+            progress=continued(report, done, total),
+            shards=shards,
+        )
+        stores.append(FeatureStore.open(folder.parent / name))
+        single &= Layout.read(folder.parent / name).single
+        done += len(whole.utterances)
+    places = corpus.places.tolist()
+    first = stores[places[0][0]].utterance(places[0][1])
+    with PartialEntry.begun(folder, first, utterances=len(places), single=single) as entry:
+        for begin in range(0, len(places), COPIED):
+            numbers = range(begin, min(begin + COPIED, len(places)))
+            entry.write(numbers, [stores[places[number][0]].utterance(places[number][1]) for number in numbers])
         entry.finish()
 
 

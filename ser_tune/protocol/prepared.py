@@ -116,12 +116,7 @@ def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
     if settings.union:
         sources = [CORPORA.get(part.name).allowing(definition.folders) for part in settings.parts]
         union = union_source(settings, sources, project.cache)
-        return union.load(
-            project.cache,
-            subset=union.source.subset(**choice),
-            names_as_written=settings.names_as_written,
-            needs=definition.task.needs,
-        )
+        return union.load(subset=union.source.subset(**choice))
     source = CORPORA.get(settings.name).allowing(definition.folders)
     subset = source.subset(settings.task, **choice)
     return Corpus.load(

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from hypothesis import strategies as st
 from ser_tune import protocol, search
 from ser_tune.api.configuration import define
 from ser_tune.config import CorpusSettings, Project
-from ser_tune.corpora import CORPORA, Corpus, union_source
+from ser_tune.corpora import CORPORA, Corpus, corpus_sounds, read_sounds, union_source
 from ser_tune.corpora.mapping import SYNONYMS
 from ser_tune.corpora.mapping_tables import MAPPING_TABLES, map_parts
 from ser_tune.errors import ConfigError, SerTuneError
+from ser_tune.features import Moments, corpus_features
+from tests.features.cached import LOGSPEC, SETTINGS, Counting
 
 HERE = {"ann": ("angry", "sad"), "bob": ("angry", "sad"), "unknown": ("sad",)}
 THERE = {"ann": ("anger", "sadness", "pride"), "eve": ("anger", "sadness")}
@@ -52,7 +55,7 @@ def _settings(tables: Sequence[Path], **more: Any) -> CorpusSettings:
 
 def _load(settings: CorpusSettings) -> Corpus:
     sources = [CORPORA.get(part.name) for part in settings.parts]
-    return union_source(settings, sources, Path()).load(Path(), names_as_written=settings.names_as_written)
+    return union_source(settings, sources, Path()).load()
 
 
 def test_names_are_unique_and_emotions_are_classes_of_the_union(tables: tuple[Path, Path]) -> None:
@@ -214,3 +217,29 @@ def test_settings_of_unions_change_nothing_that_is_stored_of_a_single_corpus() -
     stored = search.define_study(flags={"model.name": "light_cnn"}).as_json()
     for name in ("union", "mapping", "label", "scheme", "test_corpora"):
         assert f'"{name}"' not in stored
+
+
+def test_features_and_sounds_of_a_union_are_those_of_its_corpora(tables: tuple[Path, Path], tmp_path: Path) -> None:
+    corpus, counting = _load(_settings(tables)), Counting()
+    progress: list[tuple[int, int]] = []
+    found = corpus_features(
+        corpus, counting.feature_set(), SETTINGS, tmp_path, progress=lambda done, total: progress.append((done, total))
+    )
+    assert counting.count == 10
+    assert progress == [(done, 10) for done in range(1, 11)]
+    for number, utterance in enumerate(corpus.utterances):
+        frames = found.frames[found.offsets[number] : found.offsets[number + 1]]
+        np.testing.assert_array_equal(frames.transpose(1, 2, 0), LOGSPEC.extract(utterance.speech(), SETTINGS))
+    read = Moments.of(found.frames, found.offsets)
+    for field in fields(Moments):
+        np.testing.assert_array_equal(getattr(found.moments, field.name), getattr(read, field.name))
+    for whole in corpus.wholes:
+        corpus_features(whole, counting.feature_set(), SETTINGS, tmp_path)
+    table = tmp_path / "proud.csv"
+    table.write_text("corpus,emotion,class\n*,anger,strong\n*,sadness,weak\n*,pride,strong\n")
+    further = _load(_settings(tables, mapping=str(table)))
+    assert len(corpus_features(further, counting.feature_set(), SETTINGS, tmp_path).lengths) == 10
+    assert counting.count == 10, "a corpus is extracted once, by itself and for every union"
+    sounds, own = corpus_sounds(corpus, tmp_path), read_sounds(corpus.utterances)
+    assert sounds.digests == own.digests == found.sounds
+    assert all(map(np.array_equal, sounds.fingerprints, own.fingerprints))
