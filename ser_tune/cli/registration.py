@@ -207,7 +207,8 @@ class _Command:
         """Call the function with the given command-line values, and print the result."""
         options = [*_options(self.function), *self._setting_options()]
         kinds = {option.name: option.marker.completes for option in options}
-        arguments = {name: _read(name, spelled(value, kinds[name])) for name, value in given.items() if name in kinds}
+        meant = {name: spelled(value, kinds[name]) for name, value in given.items() if name in kinds}
+        arguments = {name: value if name in self.settings else _read(name, value) for name, value in meant.items()}
         if "project" in inspect.signature(self.function).parameters:
             from ..config import Project  # pydantic
 
