@@ -69,10 +69,10 @@ def text_baseline(
         task: The task that has these targets.
 
     Returns:
-        None where no utterance has a text, or none is tested.
+        None where no utterance has a text, none is tested, or whole corpora are tested, whose texts no other has.
     """
     texts, text_of = np.unique([utterance.text for utterance in utterances], return_inverse=True)
-    if texts.tolist() == [""] or not _tested(folds):
+    if texts.tolist() == [""] or not _tested(folds) or folds[0].held_out:
         return None
     encoded = _encoded(targets, task)
 

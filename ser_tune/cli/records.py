@@ -138,6 +138,7 @@ def nested_record(nested: "Nested") -> Record:
             for fold in nested.folds
         ],
         "metrics": tracking.score_metrics(nested.outer, nested.folds[0].predictions.names, "outer"),
+        "corpora": {found.name: _set_record(found) for found in nested.sets},
         inner: nested.inner_score,
         single: nested.outer_single_score,
         "networks": nested.networks,

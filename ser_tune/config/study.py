@@ -53,7 +53,8 @@ class ProtocolSettings(Settings):
     fold_limit: Annotated[Annotated[int, Field(ge=1, le=1000)] | None, Role.CIRCUMSTANCE] = None
     """Train only the first so many of the folds, for a quick look; none means all."""
     holdout: Annotated[tuple[str, ...], Flag("--holdout", metavar="SPEAKER")] = ()
-    """Speakers that the search never sees; the chosen trial is scored on them at the end."""
+    """Speakers that the search never sees; the chosen trial is scored on them at the end. In a union, a label with a
+    colon, such as urdu:, is all speakers of that corpus."""
     text_independent: Annotated[bool, Flag("--text-independent")] = False
     """The sides of a fold share neither speakers nor spoken texts. Utterances whose text belongs to another side are
     not used in that fold."""
@@ -99,6 +100,16 @@ class ProtocolSettings(Settings):
             raise ValueError(
                 f"protocol.test_corpora is {', '.join(self.test_corpora)}, but protocol.scheme is {self.scheme}; "
                 "expected scheme train-test, or no test corpora"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _scheme_alone(self) -> Self:
+        others = {"folds": self.folds, "folds_file": self.folds_file, "text_independent": self.text_independent}
+        if self.scheme != "speakers" and (given := [name for name, value in others.items() if value]):
+            raise ValueError(
+                f"protocol.scheme {self.scheme} and protocol.{given[0]} exclude each other: the scheme has a fold for "
+                "each part that it holds out, whose texts are its own; leave one of them out"
             )
         return self
 

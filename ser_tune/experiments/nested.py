@@ -17,14 +17,16 @@ from ..definition import StudyDefinition
 from ..errors import StudyError
 from ..folds import outer_parts
 from ..protocol import Prepared, Protocol, prepare
-from ..resampling import interval_of, score
+from ..resampling import HeldOutFold, interval_of, score
 from ..results import Nested, OuterFold, inner_name, is_nested, predictions_of, runs_of
+from ..row_groups import rows_by
 from ..search import StudyObserver, StudySummary, Workers, run_study
 from ..tracking import (
     NETWORKS_TAG,
     STUDY_NAME_TAG,
     Workspace,
     log_selection,
+    metrics_of_sets,
     name_of,
     networks_of,
     process_tag,
@@ -34,6 +36,7 @@ from ..tracking import (
     read_single_scores,
     score_metrics,
     score_on_holdout,
+    scored_sets,
     search_runs,
 )
 
@@ -48,8 +51,8 @@ def run_nested(workspace: Workspace, prepared: Prepared, watch: Watch, lead: Lea
 
     Args:
         workspace: The project's stores.
-        prepared: The study without nesting; its folds' test speakers (with sessions: the sessions) are the outer folds,
-            and each search folds the speakers that are left.
+        prepared: The study without nesting; its folds' test speakers (with sessions: the sessions; of a scheme: the
+            corpora) are the outer folds, and each search folds the speakers that are left.
         watch: Opens the observer of a search.
         lead: Has other processes work on a search; None is this process.
 
@@ -118,7 +121,21 @@ def _score(prepared: Prepared, searches: Sequence[Prepared], folds: Sequence[Out
         speakers = np.array([number_of[speaker] for speaker in predictions.speakers])
         held_out.append((predictions.truth, predictions.predicted, speakers))
     outer = score(held_out, definition.metrics, len(prepared.targets.names))
-    return Nested(definition.name, folds, outer, Protocol(facts=facts), objective)
+    sets = metrics_of_sets(_by_corpus(prepared, folds, held_out), definition.metrics, prepared.targets.names)
+    return Nested(definition.name, folds, outer, Protocol(facts=facts), objective, scored_sets(sets))
+
+
+def _by_corpus(
+    prepared: Prepared, folds: Sequence[OuterFold], held_out: Sequence[HeldOutFold]
+) -> dict[str, HeldOutFold]:
+    """The outer predictions of each corpus of a union; empty for a corpus by itself."""
+    corpus = prepared.corpus
+    if not corpus.is_union:
+        return {}
+    label_of = {utterance.id: utterance.corpus for utterance in corpus.utterances}
+    rows = rows_by([label_of[name] for fold in folds for name in fold.predictions.utterances])
+    truth, predicted, speakers = (np.concatenate(side) for side in zip(*held_out, strict=True))
+    return {label: (truth[own], predicted[own], speakers[own]) for label, own in rows.items()}
 
 
 def _inner(definition: StudyDefinition, number: int, parts: Sequence[tuple[str, ...]]) -> StudyDefinition:
@@ -126,7 +143,9 @@ def _inner(definition: StudyDefinition, number: int, parts: Sequence[tuple[str, 
     config, speakers = definition.config, parts[number]
     # No more folds than parts are left
     folds = None if config.protocol.folds is None else min(config.protocol.folds, len(parts) - 1)
-    protocol = config.protocol.model_copy(update={"holdout": speakers, "fold_limit": None, "folds": folds})
+    # All that is not held out trains together, so that networks learn from all corpora that are left
+    of_speakers = {"scheme": "speakers", "test_corpora": (), "fold_limit": None, "folds": folds}
+    protocol = config.protocol.model_copy(update={"holdout": speakers, **of_speakers})
     warm_start = tuple(inner_name(name, number) for name in config.study.warm_start)
     study = config.study.model_copy(update={"warm_start": warm_start})
     update = {"name": inner_name(definition.name, number), "protocol": protocol, "study": study}
@@ -187,6 +206,7 @@ def _log(workspace: Workspace, prepared: Prepared, nested: Nested) -> None:
         f"outer_single_{objective}": nested.outer_single_score,
         "optimism": nested.optimism,
     }
+    values |= {key: value for found in nested.sets for key, value in found.metrics.items()}
     if (interval := nested.optimism_interval).known:
         values |= {"optimism_low": interval.low, "optimism_high": interval.high}
     workspace.client.set_tag(run.info.run_id, NETWORKS_TAG, nested.networks)

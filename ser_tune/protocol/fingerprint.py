@@ -17,7 +17,7 @@ from ..config import NormalisationSettings, TrainingSettings
 from ..corpora import Corpus, nobody_in_words
 from ..definition import Difference, StudyDefinition, differences_of, metrics_of, worded
 from ..errors import ProtocolError
-from ..folds import Fold
+from ..folds import SCHEMES, Fold
 from ..metrics import DEFAULT_METRIC, Metric
 from ..tasks import DEFAULT_TASK, TASKS, Targets, Task
 from .official_split import OFFICIAL, official_in_words
@@ -33,6 +33,7 @@ EMPTY = {"mapping": "by name", "styles": "not told apart"}
 TRANSDUCTIVE = {"speaker": " (transductive)", "corpus": " (transductive for corpora without training speakers)"}
 """Scopes of normalisation that use recordings of held-out speakers."""
 FOLDS = "folds"
+SCHEME = "scheme"
 TASK, TASK_SETTINGS, OBJECTIVES = "task", "task_settings", "objectives"
 """Facts that are left out where they are the usual ones."""
 WARNINGS = {
@@ -71,6 +72,8 @@ class Protocol:
             rare |= baseline.facts
         if (pretraining := pretraining_of(corpus.name, config.features, config.model)) is not None:
             rare |= pretraining.facts
+        if config.protocol.scheme in SCHEMES:
+            rare[SCHEME] = config.protocol.scheme
         if config.protocol.near_identical == "allow":
             rare["near_identical"] = "recordings on two sides are allowed"
         if config.protocol.text_independent:
@@ -193,6 +196,11 @@ class Protocol:
         """Whether its only fold is the corpus's official split."""
         fact = self.facts.get(FOLDS, "")
         return isinstance(fact, str) and fact.startswith(f"1: {OFFICIAL} ")
+
+    @property
+    def scheme(self) -> str:
+        """The scheme of the folds; empty for folds of speakers and the official split."""
+        return str(self.facts.get(SCHEME, ""))
 
     @property
     def never_saw(self) -> str:

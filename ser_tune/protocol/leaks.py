@@ -117,6 +117,8 @@ def find_leaks(
     """
     no_side = np.full(len(corpus.utterances), UNUSED if text_independent else "held out", dtype=object)
     no_side[corpus.nobody] = UNUSED
+    if any(fold.held_out for fold in folds):  # sides of official splits that a scheme leaves out
+        no_side[[bool(utterance.split) for utterance in corpus.utterances]] = UNUSED
     members = [(bond.what, *_members(bond)) for bond in bonds]
     found: dict[tuple[int, int], Leak] = {}
     for fold in folds:

@@ -11,7 +11,14 @@ from ..corpora import Corpus
 from ..errors import CorpusError, LeakError
 from ..folds import Fold, Strata, refuse_missing
 
-__all__ = ["has_official_split", "official_fold", "official_in_words", "official_test_sets", "split_note"]
+__all__ = [
+    "corpus_sets",
+    "has_official_split",
+    "official_fold",
+    "official_in_words",
+    "official_test_sets",
+    "split_note",
+]
 
 OFFICIAL = "official split"
 """Beginning of the split in words."""
@@ -108,6 +115,15 @@ def official_test_sets(corpus: Corpus, folds: Sequence[Fold]) -> Mapping[str, np
     return {str(name): test[names == name] for name in np.unique(names)}
 
 
+def corpus_sets(corpus: Corpus, folds: Sequence[Fold]) -> Mapping[str, np.ndarray]:
+    """The numbers of the tested utterances of each corpus of a union, by its label; empty for a corpus by itself."""
+    tested = np.sort(np.concatenate([fold.test for fold in folds]))
+    if not corpus.is_union:
+        return {}
+    sets = {label: tested[corpus.part_numbers[tested] == number] for number, label in enumerate(corpus.parts)}
+    return {label: own for label, own in sets.items() if len(own)}
+
+
 def official_in_words(corpus: Corpus, folds: Sequence[Fold]) -> str:
     """The sides of the official split and their numbers of utterances, as text."""
     counts = {"train": folds[0].train, "validation": folds[0].validation, **official_test_sets(corpus, folds)}
@@ -121,6 +137,11 @@ def split_note(corpus: Corpus, folds: Sequence[Fold]) -> Iterator[str]:
             f"{official_in_words(corpus, folds)}, as a single fold: races between folds give no trial up; other folds: "
             "protocol.folds"
         )
+    elif folds[0].held_out:
+        held_out = corpus.part_numbers[np.concatenate([fold.test for fold in folds])]
+        official = {own.corpus for own in corpus.utterances if own.split not in ("", *SPLIT_SIDES[:2])}
+        if tested := [label for label in official if corpus.parts.index(label) in held_out]:
+            yield f"corpora that are tested on the test sides of their official splits: {', '.join(sorted(tested))}"
     elif has_official_split(corpus):
         sides = sorted({utterance.split for utterance in corpus.utterances} - {""})
         yield (

@@ -15,12 +15,22 @@ from ..corpora.manifest import allowed_folders
 from ..definition import StudyDefinition, strata_of, targets_of, worded
 from ..errors import ConfigError, StudyError
 from ..features import FEATURE_SETS
-from ..folds import Fold, Strata, may_train, speaker_folds, text_independent_folds
+from ..folds import (
+    SCHEMES,
+    Fold,
+    Strata,
+    held_out_speakers,
+    may_train,
+    on_test_side,
+    scheme_folds,
+    speaker_folds,
+    text_independent_folds,
+)
 from ..tasks import Targets
 from .domains import refuse_without_corpora
 from .fingerprint import Protocol
 from .folds_file import read_folds
-from .official_split import has_official_split, official_fold, official_test_sets, split_note
+from .official_split import corpus_sets, has_official_split, official_fold, official_test_sets, split_note
 from .pretraining import Pretraining, pretraining_of
 
 if TYPE_CHECKING:
@@ -66,15 +76,23 @@ class Prepared:
 
     @property
     def test_sets(self) -> Mapping[str, np.ndarray]:
-        """The numbers of the utterances of each test set of the official split; empty for other folds."""
-        return official_test_sets(self.corpus, self.folds)
+        """The numbers of the tested utterances of each set of the official split, or of each corpus of a union."""
+        return corpus_sets(self.corpus, self.folds) or official_test_sets(self.corpus, self.folds)
+
+    @property
+    def keeps_out(self) -> bool:
+        """Whether some speakers train in no fold, nor a network for all speakers."""
+        protocol = self.definition.config.protocol
+        return bool(protocol.holdout) or self.is_official or protocol.scheme == "train-test"
 
     @property
     def trainable(self) -> np.ndarray:
         """The numbers of the utterances that may train one network for all speakers: none that the search never saw."""
-        if self.is_official:
+        protocol = self.definition.config.protocol
+        if self.is_official or protocol.scheme == "train-test":
             return np.sort(np.concatenate([self.folds[0].train, self.folds[0].validation]))
-        return np.flatnonzero(may_train(self.corpus, self.definition.config.protocol.holdout))
+        free = may_train(self.corpus, held_out_speakers(self.corpus, protocol.holdout))
+        return np.flatnonzero(free & ~on_test_side(self.corpus) if protocol.scheme in SCHEMES else free)
 
     @property
     def remarks(self) -> Sequence[str]:
@@ -149,7 +167,8 @@ def _folders_of_stored(name: str, project: Project) -> tuple[Path, ...]:
 def draw_folds(definition: StudyDefinition, corpus: Corpus, strata: Strata) -> Sequence[Fold]:
     """Draw all folds of a study's protocol, each with all strata in training.
 
-    They are those of the user's file or number; else the corpus's official split, where it has such a split.
+    They are those of the scheme, or of the user's file or number; else the corpus's official split, where it has such a
+    split and is no union.
 
     Raises:
         ConfigError: A setting would change the official split.
@@ -157,10 +176,16 @@ def draw_folds(definition: StudyDefinition, corpus: Corpus, strata: Strata) -> S
         LeakError: A file of folds or the official split has a speaker on two sides.
     """
     protocol = definition.config.protocol
+    if protocol.scheme in SCHEMES:
+        return scheme_folds(
+            corpus,
+            protocol.scheme,
+            strata=strata,
+            test_corpora=protocol.test_corpora,
+            holdout=protocol.holdout,
+        )
     if protocol.folds_file:
         folds = read_folds(corpus, protocol.folds_file, strata=strata)
-    elif protocol.scheme != "speakers":
-        raise ConfigError(f"protocol.scheme is {protocol.scheme}; expected speakers, the only scheme so far")
     elif protocol.folds is None and not corpus.is_union and has_official_split(corpus):
         changing = {"holdout": protocol.holdout, "text_independent": protocol.text_independent}
         if given := [name for name, value in changing.items() if value]:
@@ -200,7 +225,7 @@ def prepare(definition: StudyDefinition, project: Project) -> Prepared:
 
 def _refuse_scope_of_one(definition: StudyDefinition, corpus: Corpus) -> None:
     """Refuse normalisation by corpus where there is a single one."""
-    if definition.config.normalisation.scope == "corpus" and len(corpus.parts) == 1:
+    if definition.config.normalisation.scope == "corpus" and not corpus.is_union:
         raise ConfigError(
             f"normalisation.scope is corpus, and the study has corpus {corpus.name} alone; expected several corpora, "
             "or scope train, utterance or speaker"

@@ -121,8 +121,7 @@ class Registration:
         if self.refit is None:
             return self.networks
         kept = [value for key, value in self.run.data.metrics.items() if key.endswith("/kept_epoch")]
-        holdout = bool(self.prepared.definition.config.protocol.holdout) or self.prepared.is_official
-        return replace(self.networks, refit_epochs=round(median(kept)), holdout=holdout)
+        return replace(self.networks, refit_epochs=round(median(kept)), holdout=self.prepared.keeps_out)
 
     def _store_model(self, contents: Networks) -> tuple[str, dict[str, str]]:
         """Log a model that contains all it needs, and its training sounds; its identifier and the version's tags."""

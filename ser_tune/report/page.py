@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..drawing import Picture
 from ..errors import AudioError
-from ..folds import NOT_FREE
+from ..folds import CORPORA_NOT_FREE, NOT_FREE
 from ..metrics import Metric
 from ..resampling import describe_score, with_interval
 from ..results import edges_of
@@ -112,7 +112,8 @@ def _meanings(report: ReportedResult) -> dict[str, str]:
         set(report.predictions[side].speakers) if side in report.predictions else set()
         for side in ("validation", "test")
     )
-    return _SIDES | ({} if validating.isdisjoint(tested) else {"test": f"{_SIDES['test']}; {NOT_FREE}"})
+    limit = CORPORA_NOT_FREE if report.protocol.scheme else NOT_FREE
+    return _SIDES | ({} if validating.isdisjoint(tested) else {"test": f"{_SIDES['test']}; {limit}"})
 
 
 def _address(content: bytes, kind: str) -> str:

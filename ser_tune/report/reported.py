@@ -123,7 +123,7 @@ class ReportedResult:
 
     @property
     def test_sets(self) -> Sequence[ScoredSet]:
-        """Scores of each test set of an official split."""
+        """Scores of each test set of an official split, or of each corpus of a union."""
         return scored_sets(self.metrics)
 
     @property

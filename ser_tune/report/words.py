@@ -19,6 +19,11 @@ _SCOPES = {
     "corpus": "Features are normalised by statistics of the training speakers of the same corpus, and for a corpus "
     "without training speakers of all its recordings: that is transductive",
 }
+_SCHEMES = {
+    "leave-one-corpus-out": "each of which holds out a corpus",
+    "leave-one-language-out": "each of which holds out all that is spoken in a language",
+    "train-test": "which holds out the test corpora",
+}
 _AGGREGATIONS = {
     "mean_log_softmax": "the mean of their log probabilities",
     "mean_probability": "the mean of their probabilities",
@@ -54,6 +59,11 @@ def protocol_in_words(
     if protocol.is_official:
         split = facts["folds"].removeprefix("1: ").rpartition(",")[0]
         yield f"A single fold, the corpus's {split}. No speaker is on two sides"
+    elif (held_out := _SCHEMES.get(protocol.scheme)) is not None:
+        yield (
+            f"{protocol.n_folds} fold{'s' * (protocol.n_folds != 1)}, {held_out}: it is tested, no utterance of it "
+            "trains or validates, and a share of the speakers of each other corpus validates"
+        )
     else:
         yield (
             f"{protocol.n_folds} fold{'s' * (protocol.n_folds != 1)}. In each fold, some speakers train a network, "

@@ -50,7 +50,7 @@ import numpy as np
 
 from ..metrics import Metric
 
-__all__ = ["UNKNOWN", "Estimate", "Interval", "fold_interval", "seed_interval", "speaker_interval"]
+__all__ = ["UNKNOWN", "Estimate", "Interval", "corpus_interval", "fold_interval", "seed_interval", "speaker_interval"]
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
@@ -63,6 +63,8 @@ BLOCK = 1_000_000
 """Numbers of resampled sums that are held at once."""
 LARGEST_BLOCK = RESAMPLES * 5_000
 """Counts of resamples that are multiplied at once."""
+FEWEST_CORPORA = 5
+"""Corpora that are drawn at least."""
 SEED = 0
 """Seed of the resamples: the same predictions have the same interval."""
 
@@ -198,12 +200,30 @@ def fold_interval(metric: Metric, sums: np.ndarray, confidence: float = CONFIDEN
     >>> str(fold_interval(METRICS.get("uar"), sums[np.newaxis]))
     '[0.398, 0.942]'
     """
-    n_folds = sums.shape[1]
-    if n_folds < 2:
-        return UNKNOWN
-    of_folds = metric.value(sums)
-    half = _margin_of_means(of_folds @ resamples(n_folds).T / n_folds, n_folds, confidence)
-    return score_interval(metric, float(of_folds.mean(axis=1).mean()), half)
+    return UNKNOWN if sums.shape[1] < 2 else _interval_of_means(metric, metric.value(sums), confidence)
+
+
+def corpus_interval(metric: Metric, scores: np.ndarray) -> Interval:
+    """The 95 % interval of the mean over corpora of their scores, shape (P,), by bootstrap over corpora.
+
+    Returns:
+        Unknown of fewer than five corpora, whose resamples are too much alike.
+
+    >>> from ser_tune.metrics import METRICS
+    >>> uar = METRICS.get("uar")
+    >>> str(corpus_interval(uar, np.array([0.5, 0.6, 0.7, 0.4, 0.55])))
+    '[0.411, 0.682]'
+    >>> corpus_interval(uar, np.array([0.5, 0.6, 0.7])).known
+    False
+    """
+    return UNKNOWN if len(scores) < FEWEST_CORPORA else _interval_of_means(metric, scores[np.newaxis], CONFIDENCE)
+
+
+def _interval_of_means(metric: Metric, scores: np.ndarray, confidence: float) -> Interval:
+    """The interval of the mean score over drawn units, such as folds, and seeds, from scores (seeds, units)."""
+    units = scores.shape[1]
+    half = _margin_of_means(scores @ resamples(units).T / units, units, confidence)
+    return score_interval(metric, float(scores.mean(axis=1).mean()), half)
 
 
 def resampled_sums(drawn: np.ndarray, sums: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..corpora import Corpus, Utterance
 from ..features import Alter
+from ..folds import never_seen
 from ..prediction import Heard
 from ..protocol import Prepared
 from ..row_groups import rows_by
@@ -139,11 +140,7 @@ def nested_networks(searches: Sequence[tuple[Prepared, Any]], cache: Path) -> Ev
     from ..search import score_holdout_speakers
 
     corpus = searches[0][0].corpus
-    held_out = [prepared.definition.config.protocol.holdout for prepared, _ in searches]
-    unseen = [
-        np.flatnonzero([utterance.speaker in speakers for utterance in corpus.utterances])
-        for speakers in map(frozenset, held_out)
-    ]
+    unseen = [never_seen(corpus, prepared.definition.config.protocol.holdout) for prepared, _ in searches]
 
     def judge(rows: np.ndarray, alter: Alter | None) -> np.ndarray:
         outputs = []

@@ -29,12 +29,14 @@ from ..tracking import (
     STUDY_TAG,
     TRIAL_TAG,
     Result,
+    ScoredSet,
     Workspace,
     is_complete,
     networks_of,
     protocol_of,
     results_of,
     score_of,
+    scored_sets,
     search_runs,
 )
 from .nested_scores import is_nested
@@ -47,7 +49,7 @@ __all__ = ["Entry", "Leaderboard", "leaderboard"]
 
 logger = logging.getLogger(__name__)
 
-EVALUATIONS = ("nested", "held-out", "official split", "cross-validated")
+EVALUATIONS = ("nested", "held-out", "official split", "train-test", "cross-validated")
 """Ways to evaluate a result; the scores of all but the last, on outer or test speakers, are free of the selection."""
 SCORED = "protocol.corpus"
 """A tag of the runs whose scores have a protocol; a server may hold many others."""
@@ -93,12 +95,14 @@ class Entry:
 
     @property
     def evaluation(self) -> str:
-        """`nested`, `held-out` (speakers held out from the search), `official split` or `cross-validated`."""
+        """`nested`, `held-out` (from the search), `official split`, `train-test` (corpora) or `cross-validated`."""
         if is_nested(self.run):
             return "nested"
         if self.protocol.is_official:
             return "official split"
-        return "held-out" if self.protocol.holdout else "cross-validated"
+        if self.protocol.holdout:
+            return "held-out"
+        return "train-test" if self.protocol.scheme == "train-test" else "cross-validated"
 
     @property
     def metrics(self) -> Mapping[str, str]:
@@ -124,7 +128,13 @@ class Entry:
         styles = f"{', '.join(protocol.styles)}: " if protocol.styles else ""
         merged = f", {', '.join(protocol.merged)}" if protocol.merged else ""
         target = "" if protocol.task.name == DEFAULT_TASK else f"{protocol.task.name}: "
-        return f"{target}{styles}{len(protocol.names)} {protocol.task.answers}{merged}"
+        scheme = f", {protocol.scheme}" if protocol.scheme else ""
+        return f"{target}{styles}{len(protocol.names)} {protocol.task.answers}{merged}{scheme}"
+
+    @property
+    def corpora(self) -> Sequence[ScoredSet]:
+        """Scores of each corpus of a union, or test set of an official split, of the result's run."""
+        return scored_sets(self.run.data.metrics)
 
     @property
     def pretraining(self) -> str:

@@ -24,6 +24,7 @@ from ..tracking import (
     STUDY_TAG,
     UNKNOWN_NETWORKS,
     Predictions,
+    ScoredSet,
     Workspace,
     open_predictor,
     score_of,
@@ -73,7 +74,9 @@ class Nested:
     """Pooled over the outer folds."""
     protocol: Protocol
     objective: Metric
-    """Objective of the searches; all scores but `outer` are of it."""
+    """Objective of the searches; all scores but `outer` and `sets` are of it."""
+    sets: Sequence[ScoredSet] = ()
+    """Outer scores of each corpus of a union."""
 
     @property
     def networks(self) -> str:
@@ -101,17 +104,29 @@ class Nested:
 
     @property
     def inner_score(self) -> float:
-        """Mean over the speakers."""
+        """Mean over the speakers; of test corpora that no search saw, over the searches, of other speakers."""
+        if not self.is_paired:
+            return _mean([fold.inner_score for fold in self.folds])
         return _mean([inner for inner, _ in self.by_speaker.values()])
 
     @property
     def outer_single_score(self) -> float:
         """Mean over the speakers; `outer` is of the networks together."""
+        if not self.is_paired:
+            return _mean([fold.outer_single_score for fold in self.folds])
         return _mean([outer for _, outer in self.by_speaker.values()])
 
     @property
+    def is_paired(self) -> bool:
+        """Whether a speaker has inner and outer scores: not those of test corpora that no search saw."""
+        return self.protocol.scheme != "train-test"
+
+    @property
     def optimism(self) -> float:
-        """Gain of the inner over the outer score of a speaker, mean over the speakers: positive is too optimistic."""
+        """Gain of the inner over the outer score of a speaker, mean over the speakers: positive is too optimistic.
+
+        Where outer folds are whole corpora, it has the loss from a corpus to another in it.
+        """
         return Ranking(self.objective).gain(self.inner_score, self.outer_single_score)
 
     @property

@@ -13,7 +13,7 @@ from ..config import Project
 from ..corpora import Corpus
 from ..errors import StudyError
 from ..features import FEATURE_SETS, FeatureStore, corpus_features
-from ..folds import Fold
+from ..folds import Fold, never_seen
 from ..prediction import Committee, Heard, Predictor, UtteranceFeatures
 from ..protocol import Prepared
 from ..resampling import Scores, score
@@ -126,8 +126,7 @@ def score_holdout_speakers(
         networks, which are comparable with validation, where single networks are scored too.
     """
     task, networks = prepared.definition.task, _FoldNetworks(prepared, predictor, cache, speech)
-    held_out = frozenset(prepared.definition.config.protocol.holdout)
-    numbers = np.flatnonzero([utterance.speaker in held_out for utterance in prepared.corpus.utterances])
+    numbers = never_seen(prepared.corpus, prepared.definition.config.protocol.holdout)
     single = [networks.outputs(fold, numbers) for fold in prepared.folds]
     # As `task.average` to all that is shown, not to the bit
     mean = np.mean([task.show(outputs) for outputs in single], axis=0)

@@ -58,7 +58,7 @@ from .runs import (
     score_of,
     task_of,
 )
-from .scored_sets import ScoredSet, scored_sets
+from .scored_sets import ScoredSet, mean_over_sets, metrics_of_sets, scored_sets
 from .stored_selection import log_selection, read_selection, read_sums
 from .trial_records import CONFIG_FILE, STUDY_FILE
 from .workspace import Workspace
@@ -117,8 +117,10 @@ __all__ = [
     "log_selection",
     "log_self_contained",
     "logged_models",
+    "mean_over_sets",
     "metric_names",
     "metrics_of",
+    "metrics_of_sets",
     "model_errors",
     "model_versions",
     "name_of",

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ser_tune.metrics import METRICS, Metric
@@ -54,6 +54,7 @@ def test_speakers_that_are_judged_alike_inside_and_outside_make_no_optimism() ->
     assert (found.optimism, found.optimism_interval) == (0.0, Interval(0.0, 0.0))
 
 
+@settings(deadline=None)  # machines are busy
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=2, max_size=5))
 def test_optimism_means_the_same_whether_low_negative_or_high_is_good(right: list[tuple[int, int]]) -> None:
     """Of three utterances, so many are right inside and outside: the search promised too much where more are inside."""

@@ -33,7 +33,7 @@ BEHIND = ("networks", "trials", "seeds", "normalisation", "pretraining", "folds"
 """Columns around those of scores."""
 TEST = "test_"
 """Beginning of the columns that published numbers have."""
-WARNINGS = "warnings"
+WARNINGS, SETS = "warnings", "corpora"
 """A further field of the forms for programs; people read the warnings below the table."""
 
 
@@ -134,11 +134,14 @@ def print_leaderboard(call: "Call[Leaderboard]", *, form: Annotated[str, FORMS] 
     if form == "json":
         print_json(rows)
     elif form == "csv":
-        print_csv((*columns, WARNINGS), rows)
+        print_csv((*columns, WARNINGS, SETS), rows)
     else:
         for columns, rows in map(_board_rows, board.parts):
             print_rows(columns, [[row[name] for name in columns] for row in rows], form)
             print_warnings(f"protocol {row['protocol']}: {row[WARNINGS]}" for row in rows if row[WARNINGS])
+            for row in rows:
+                if row[SETS]:
+                    results.print(f"protocol {row['protocol']}, {row[BEFORE[-1]]}: {row[SETS]}")
 
 
 def _board_rows(board: "Leaderboard") -> tuple[tuple[str, ...], list[dict[str, str]]]:
@@ -157,7 +160,8 @@ def _board_rows(board: "Leaderboard") -> tuple[tuple[str, ...], list[dict[str, s
             f"{entry.source}, run {entry.run.info.run_id}",
         )
         warnings = "; ".join(entry.protocol.warnings)
-        rows.append(dict(zip(columns, cells, strict=True)) | {WARNINGS: warnings})
+        sets = "; ".join(f"{found.name} {found.described(entry.protocol.metrics[:1])[0]}" for found in entry.corpora)
+        rows.append(dict(zip(columns, cells, strict=True)) | {WARNINGS: warnings, SETS: sets})
     for known in board.published:
         cells = (
             *(known.corpus, known.task, "published", known.protocol, "", known.who),
@@ -168,7 +172,7 @@ def _board_rows(board: "Leaderboard") -> tuple[tuple[str, ...], list[dict[str, s
             *(tracking.UNKNOWN_NETWORKS, "", "", "", "", ""),
             known.source + (f"; differs: {known.differs}" if known.differs else ""),
         )
-        rows.append(dict(zip(columns, cells, strict=True)) | {WARNINGS: ""})
+        rows.append(dict(zip(columns, cells, strict=True)) | {WARNINGS: "", SETS: ""})
     return columns, rows
 
 

@@ -169,6 +169,8 @@ def print_scores(promotion: "Promotion", tracking_uri: str | None) -> None:
         results.print(_without_choice(selection, facts["epoch_selection"]))
     some = "" if folds == prepared.folds_of_protocol else f"the first {folds} of {prepared.folds_of_protocol} folds, "
     drawn = "the official split, " if prepared.is_official else some or f"{folds} speaker folds, "
+    if scheme := prepared.protocol.scheme:
+        drawn = f"{scheme}, {some}"
     results.print(
         f"protocol {prepared.protocol.fingerprint}: {prepared.corpus.name}, {drawn}"
         f"normalisation by {facts['normalisation_scope']}"
@@ -226,6 +228,14 @@ def _print_sides(promotion: "Promotion", scored: "Sequence[Metric]") -> None:
         print_table(columns, [list(row) for row in by_metric])
     if sets:
         results.print(f"test sets: {'; '.join(found.title for found in sets)}")
+    if not promotion.prepared.is_official:
+        _print_mean(sets, scored[0])
+
+
+def _print_mean(sets: "Sequence[tracking.ScoredSet]", metric: "Metric") -> None:
+    """Print the mean over corpora, where there are several."""
+    if mean := tracking.mean_over_sets(sets, metric):
+        results.print(mean)
 
 
 def _over_folds(metrics: Mapping[str, float], name: str) -> str:
@@ -265,13 +275,31 @@ def _print_nested(nested: "Nested", tracking_uri: str | None) -> None:
         [f"all networks of a search together ({nested.networks})", *(f"{metric.title} [95 %]" for metric in scored)],
         [["outer, pooled", *(describe_score(outer, f"outer_{metric.name}") for metric in scored)]],
     )
-    results.print(
-        f"single networks, mean over {len(nested.by_speaker)} speakers: inner {title} {nested.inner_score:.4f} in the "
-        f"searches that saw the speaker, outer {title} {nested.outer_single_score:.4f} in the one that did not, "
-        f"optimism {with_interval(nested.optimism, nested.optimism_interval, '+')}; protocol "
-        f"{nested.protocol.fingerprint}"
-    )
+    if nested.sets:
+        rows = [
+            [found.name, str(found.utterances), str(found.speakers), *found.described(scored)] for found in nested.sets
+        ]
+        print_table(["corpus", "utterances", "speakers", *(f"{metric.title} [95 %]" for metric in scored)], rows)
+        _print_mean(nested.sets, nested.objective)
+    results.print(f"{_optimism(nested)}; protocol {nested.protocol.fingerprint}")
     print_warnings(nested.protocol.warnings)
     results.print("nothing is registered: run the study without --nested for a champion")
     where = f" --tracking-uri {shlex.quote(tracking_uri)}" if tracking_uri else ""
     results.print(f"next: ser-tune evaluate {nested.study} --corpus {nested.protocol.corpus}{where}")
+
+
+def _optimism(nested: "Nested") -> str:
+    """A sentence on inner and outer scores of single networks; with what the difference has in it."""
+    title = nested.objective.title
+    optimism = with_interval(nested.optimism, nested.optimism_interval, "+")
+    if not nested.is_paired:
+        return (
+            f"single networks: inner {title} {nested.inner_score:.4f} of speakers of other corpora, outer {title} "
+            f"{nested.outer_single_score:.4f}, difference {optimism}"
+        )
+    change = ", with the change of corpus in it" if nested.protocol.scheme else ""
+    return (
+        f"single networks, mean over {len(nested.by_speaker)} speakers: inner {title} {nested.inner_score:.4f} in the "
+        f"searches that saw the speaker, outer {title} {nested.outer_single_score:.4f} in the one that did not, "
+        f"optimism {optimism}{change}"
+    )
