@@ -222,7 +222,7 @@ def listen(
         refuse_unknown_model(model, located(project))
     microphone, detector = recordings.Microphone(device), recordings.SpeechDetector()
     loaded = _loaded(model, project, min_confidence)
-    if (scope := loaded.recipe.normalisation.scope) in TOGETHER:
+    if not loaded.adapts and (scope := loaded.recipe.normalisation.scope) in TOGETHER:
         raise ConfigError(
             f"the model normalises features by {scope}, which needs all recordings of a {scope} at once; listen takes "
             "models with normalisation by training speakers or utterance"

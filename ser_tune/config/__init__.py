@@ -1,5 +1,6 @@
 """Every setting a user can write, each declared once. Imports no torch."""
 
+from .adaptation_settings import AdaptationSettings
 from .base import Settings, flatten, nest, validated
 from .component_settings import (
     FeatureSettings,
@@ -34,6 +35,7 @@ __all__ = [
     "SHORTEST_REVERBERATION_S",
     "TOGETHER",
     "UNION",
+    "AdaptationSettings",
     "AnyTrial",
     "AugmentationSettings",
     "BalanceSettings",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Generic, Self, TypeAlias, TypeVar
 
 from pydantic import Field, model_validator
 
+from .adaptation_settings import AdaptationSettings
 from .base import Settings
 from .component_settings import FeatureSettings, LossSettings, ModelSettings, TaskSettings
 from .domain_settings import BalanceSettings
@@ -33,6 +34,7 @@ class TrialConfig(Settings, Generic[ModelT, FeatureT, LossT]):
     features: FeatureT
     segments: SegmentSettings = SegmentSettings()
     normalisation: NormalisationSettings = NormalisationSettings()
+    adaptation: Annotated[AdaptationSettings, Role.ADDED] = AdaptationSettings()
     augmentation: Annotated[AugmentationSettings, Role.DESCENT] = AugmentationSettings()
     perturbation: PerturbationSettings = PerturbationSettings()
     balance: Annotated[BalanceSettings, Role.ADDED] = BalanceSettings()
@@ -49,6 +51,23 @@ class TrialConfig(Settings, Generic[ModelT, FeatureT, LossT]):
                 f"perturbation.stability is {self.perturbation.stability:g} with segments.crop random, but a segment "
                 "and its copy must start at the same frame; set segments.crop=fixed, or leave stability 0"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _adapts_what_is_standardised(self) -> Self:
+        adaptation, normalisation = self.adaptation, self.normalisation
+        if adaptation.kind == "none":
+            return self
+        for name, value, expected in (
+            ("kind", normalisation.kind, ("standard",)),
+            ("scope", normalisation.scope, ("train", "speaker")),
+            ("batch_norm", normalisation.batch_norm, ("train",)),
+        ):
+            if value not in expected:
+                raise ValueError(
+                    f"adaptation.kind is {adaptation.kind} with normalisation.{name} {value}; expected "
+                    f"{' or '.join(expected)}, or adaptation.kind none"
+                )
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -41,6 +41,8 @@ from .plan import Plan, plan_of
 
 __all__ = ["AnyStudy", "StudyDefinition", "metrics_of", "refuse_unfitting", "study_kind"]
 
+CLASSED = ("classes", "distributions")
+"""Kinds of predictions whose shown numbers are probabilities of classes that sum to 1."""
 # Text, because pydantic takes 0.3 s to make a class that nobody is an object of
 AnyStudy: TypeAlias = "StudyConfig[ModelSettings, FeatureSettings, LossSettings, TaskSettings]"
 
@@ -266,6 +268,11 @@ def refuse_unfitting(config: AnyStudy) -> None:
         raise ConfigError(
             f"loss.name is {loss.name}, which compares {loss.targets}; task {task.name} has {task.encoding}: choose "
             f"from {', '.join(fitting)}"
+        )
+    if config.adaptation.needs_classes and task.predictions not in CLASSED:
+        raise ConfigError(
+            f"adaptation.kind is {config.adaptation.kind}, which takes probabilities of classes; task {task.name} "
+            f"predicts {task.predictions}: expected statistics or none"
         )
     if config.study.objectives:
         objectives_of(config.study.objectives, task)

@@ -104,6 +104,11 @@ class _Member(nn.Module):
                 "normalisation.batch_norm is speaker, which computes new statistics for every call and cannot be part "
                 "of a graph; expected train, or --format safetensors or hub"
             )
+        if recipe.adapts:
+            raise ConfigError(
+                f"adaptation.kind is {recipe.adaptation.kind}, which needs all recordings of a speaker and cannot be "
+                "part of a graph; expected none, or --format safetensors or hub"
+            )
         self.segments, self.normalisation, self.aggregation = recipe.segments, recipe.normalisation, recipe.aggregation
         self.shortest_frames = recipe.shortest_frames
         self.activate, self.show = TASKS.get(recipe.task).activate, _traceable(predictor).show

@@ -8,7 +8,7 @@ import numpy as np
 from ..config import NormalisationSettings
 from ..row_groups import rows_by
 
-__all__ = ["Moments", "Scaling", "as_slice"]
+__all__ = ["Moments", "Scaling", "Weighed", "as_slice"]
 
 SMALLEST_VARIATION = 1e-6
 """A spread below this fraction of the band's mean is rounding: the band does not vary, and its divisor is 1, as
@@ -52,6 +52,34 @@ class Scaling:
     def of_corpus(self, number: int) -> "Scaling | None":
         """The scaling of a corpus of a union, by its number; None where it has no training utterances."""
         return None if np.isnan(self.shift[number]).any() else Scaling(self.shift[number], self.spread[number])
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """Mean and variance of features, and how many utterances they count for."""
+
+    mean: np.ndarray
+    """Shape (C, F), float64."""
+    variance: np.ndarray
+    """The same shape."""
+    utterances: float
+    """Not negative."""
+
+    @classmethod
+    def of(cls, scaling: Scaling, utterances: float) -> "Weighed":
+        """The statistics of a standard scaling."""
+        return cls(scaling.shift.astype(np.float64), np.square(scaling.spread.astype(np.float64)), utterances)
+
+    def joined(self, other: "Weighed") -> "Weighed":
+        """Both together, as if all utterances had been heard at once; one of both counts for something.
+
+        The result is the MAP estimate of a normal distribution, with the other as a normal and inverse-gamma prior.
+        """
+        total = self.utterances + other.utterances
+        mean = (self.utterances * self.mean + other.utterances * other.mean) / total
+        away = self.utterances * other.utterances / total * np.square(self.mean - other.mean)
+        variance = (self.utterances * self.variance + other.utterances * other.variance + away) / total
+        return Weighed(mean, variance, total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +142,16 @@ class Moments:
         total, minimum, maximum = (moment[:, index] for moment in (self.total, self.minimum, self.maximum))
         return Moments(self.count, total, squares, minimum, maximum)
 
-    def scaling(self, utterances: np.ndarray, settings: NormalisationSettings) -> Scaling:
-        """The scaling that a group of utterances, by their numbers (G,), defines."""
+    def scaling(
+        self, utterances: np.ndarray, settings: NormalisationSettings, beside: "Weighed | None" = None
+    ) -> Scaling:
+        """The scaling that a group of utterances, by their numbers (G,), defines.
+
+        Args:
+            utterances: At least one.
+            settings: The kind; of another than `standard` nothing is weighed against.
+            beside: Further statistics, against which theirs are weighed.
+        """
         if settings.kind == "none":
             shape = self.minimum.shape[1:]
             return Scaling(shift=np.zeros(shape, dtype=np.float32), spread=np.ones(shape, dtype=np.float32))
@@ -126,11 +162,19 @@ class Moments:
             shift = np.min([self.minimum[some].min(axis=0) for some in blocks], axis=0).astype(np.float32)
             spread = np.max([self.maximum[some].max(axis=0) for some in blocks], axis=0).astype(np.float32) - shift
         else:
-            count = self.count[utterances].sum()
-            shift = _added(self.total[some].sum(axis=0, dtype=np.float64) for some in blocks) / count
-            variance = _added(self.square_sums(some).sum(axis=0) for some in blocks) / count - np.square(shift)
-            spread = np.sqrt(np.maximum(variance, 0.0))
+            found = self.weighed(utterances)
+            found = found if beside is None else beside.joined(found)
+            shift, spread = found.mean, np.sqrt(found.variance)
         return Scaling(*_usable(shift, spread))
+
+    def weighed(self, utterances: np.ndarray) -> Weighed:
+        """Mean and variance of the frames of some utterances, by their numbers (G,)."""
+        step = self._at_once
+        blocks = [utterances[start : start + step] for start in range(0, len(utterances), step)]
+        count = self.count[utterances].sum()
+        mean = _added(self.total[some].sum(axis=0, dtype=np.float64) for some in blocks) / count
+        variance = _added(self.square_sums(some).sum(axis=0) for some in blocks) / count - np.square(mean)
+        return Weighed(mean, np.maximum(variance, 0.0), len(utterances))
 
     def scaling_of_corpora(
         self, utterances: np.ndarray, corpora: np.ndarray, settings: NormalisationSettings

@@ -52,7 +52,10 @@ def stressed_score(trial: CompleteTrial, metric: Metric) -> float:
 
     networks, disturbance, scores = trial.networks, Disturbance(trial.corpus), []
     predictor = Predictor(
-        trial.recipe, [fitted.network for fitted in networks], [fitted.scaling for fitted in networks]
+        trial.recipe,
+        [fitted.network for fitted in networks],
+        [fitted.scaling for fitted in networks],
+        prototypes=[fitted.prototypes for fitted in networks],
     )
     for condition in _extracted(trial, predictor, disturbance):
         features = _read(trial, predictor, condition)
@@ -88,9 +91,13 @@ def _extracted(trial: CompleteTrial, predictor: "Predictor", disturbance: Distur
 
 def _predicted(trial: CompleteTrial, predictor: "Predictor", fold: int, features: "UtteranceFeatures") -> np.ndarray:
     """Predictions of a fold's network for its validation utterances, shape (V, ...)."""
+    from ..prediction import SpeakerSets
+
     task = TASKS.get(trial.recipe.task)
     speakers = trial.corpus.speaker_numbers
-    outputs, reader = predictor.outputs(fold, features, trial.validation[fold], speakers, trial.corpus.part_numbers)
+    judged, heard = trial.validation[fold], trial.recipe.adaptation.heard
+    sets = SpeakerSets.of(speakers, judged, heard)
+    outputs, reader = predictor.outputs(fold, features, judged, speakers, trial.corpus.part_numbers, sets)
     predicted: np.ndarray = task.decide(task.aggregate(outputs, reader.plan.utterance, trial.recipe.aggregation))
     return predicted
 

@@ -1,10 +1,12 @@
 """Features of utterances that are in no cache of a corpus's features: of a second of noise, of disturbed recordings."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..audio import SAMPLE_RATE_HZ
+from ..config import AdaptationSettings
 from ..features import FEATURE_SETS, FeatureStore, Scaling
 
 if TYPE_CHECKING:
@@ -48,9 +50,10 @@ def features_of_second(recipe: "Recipe") -> "UtteranceFeatures":
 
 
 def run_network(recipe: "Recipe", network: "nn.Module", features: "UtteranceFeatures") -> None:
-    """Run a network on the features of a single utterance, which are scaled as they are."""
+    """Run a network on the features of a single utterance, which are scaled as they are, without adaptation."""
     from ..prediction import Predictor
 
     shift = np.zeros(recipe.shape, dtype=np.float32)
-    predictor = Predictor(recipe, [network], [Scaling(shift=shift, spread=shift + 1)])
+    unadapted = replace(recipe, adaptation=AdaptationSettings())
+    predictor = Predictor(unadapted, [network], [Scaling(shift=shift, spread=shift + 1)])
     predictor.outputs(0, features, np.arange(1), np.zeros(1, dtype=np.int64))

@@ -7,28 +7,36 @@ from ..audio import Heard
 from .adaptation import batch_norms
 from .committee import ENCODERS, Committee, load_predictor
 from .predictor import Prediction, Predictor, SegmentPrediction, hear
-from .recipe import Recipe
+from .recipe import Recipe, adaptation_of, together
 from .requests import ALLOW_PATHS, MAX_SECONDS, SERVING, hear_rows
 from .segments import MeanReader, SegmentReader, UtteranceFeatures, scaling_of_utterances, segment_outputs
+from .speaker_adaptation import AdaptedNetwork, Evidence, Prototypes
+from .speaker_sets import SpeakerSets
 
 __all__ = [
     "ALLOW_PATHS",
     "ENCODERS",
     "MAX_SECONDS",
     "SERVING",
+    "AdaptedNetwork",
     "Committee",
+    "Evidence",
     "Heard",
     "MeanReader",
     "Prediction",
     "Predictor",
+    "Prototypes",
     "Recipe",
     "SegmentPrediction",
     "SegmentReader",
+    "SpeakerSets",
     "UtteranceFeatures",
+    "adaptation_of",
     "batch_norms",
     "hear",
     "hear_rows",
     "load_predictor",
     "scaling_of_utterances",
     "segment_outputs",
+    "together",
 ]

@@ -19,6 +19,8 @@ from ..features import FEATURE_SETS, FeatureStore, Scaling, levelled
 from ..tasks import TASKS
 from .recipe import Recipe
 from .segments import SegmentReader, UtteranceFeatures, scaling_of_utterances, segment_outputs
+from .speaker_adaptation import AdaptedNetwork, Prototypes
+from .speaker_sets import SpeakerSets
 
 if TYPE_CHECKING:
     from torch import nn
@@ -99,6 +101,7 @@ class Predictor:
         networks: "Sequence[nn.Module]",
         scalings: Sequence[Scaling | None],
         *,
+        prototypes: Sequence[Prototypes | None] | None = None,
         folds: Sequence[str] = (),
         find_encoder: FindEncoder | None = None,
     ) -> None:
@@ -107,14 +110,16 @@ class Predictor:
         Args:
             recipe: Front end, segments, labels.
             networks: One a fold, or a single one.
-            scalings: The training speakers' scaling of each network, of scope `corpus` those of each corpus; None for
-                other scopes.
+            scalings: The training speakers' scaling of each network, of scope `corpus` those of each corpus; None where
+                neither the scope nor an adaptation takes it.
+            prototypes: The training classes of each network; None where no adaptation takes them.
             folds: The key of the fold that each network was trained in; none where they were trained in no fold.
             find_encoder: Where a pretrained encoder of the front end is; None reads it from where the recipe has it.
         """
         self.recipe = recipe
         self.networks = [network.eval() for network in networks]
         self.scalings = list(scalings)
+        self.prototypes = [None] * len(self.networks) if prototypes is None else list(prototypes)
         self.folds = tuple(folds)
         self.find_encoder = find_encoder
 
@@ -136,6 +141,9 @@ class Predictor:
             if scaling is not None:
                 tensors["scaling.shift"] = torch.from_numpy(scaling.shift)
                 tensors["scaling.spread"] = torch.from_numpy(scaling.spread)
+            if (classes := self.prototypes[number]) is not None:
+                tensors["prototypes.means"] = torch.from_numpy(classes.means)
+                tensors["prototypes.shares"] = torch.from_numpy(classes.shares)
             known = {"fold": self.folds[number]} if self.folds else None
             (folder / f"network-{number:02d}.safetensors").write_bytes(save(tensors, metadata=known))
 
@@ -149,19 +157,21 @@ class Predictor:
         """
         recipe = Recipe.from_json((folder / "recipe.json").read_text(encoding="utf-8"))
         here = replace(recipe, model=relocated(recipe.model, find_encoder))
-        networks, scalings, folds = [], [], []
+        networks, scalings, prototypes, folds = [], [], [], []
         for path in sorted(folder.glob("network-*.safetensors")):
             with safe_open(path, "pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dictionary
                 folds += [key for name, key in (file.metadata() or {}).items() if name == "fold"]
             shift, spread = tensors.pop("scaling.shift", None), tensors.pop("scaling.spread", None)
+            means, shares = tensors.pop("prototypes.means", None), tensors.pop("prototypes.shares", None)
+            prototypes.append(None if means is None or shares is None else Prototypes(means.numpy(), shares.numpy()))
             network = here.build_network()
             network.load_state_dict({name.removeprefix("network."): tensor for name, tensor in tensors.items()})
             networks.append(network)
             scalings.append(
                 None if shift is None or spread is None else Scaling(shift=shift.numpy(), spread=spread.numpy())
             )
-        return cls(recipe, networks, scalings, folds=folds, find_encoder=find_encoder)
+        return cls(recipe, networks, scalings, prototypes=prototypes, folds=folds, find_encoder=find_encoder)
 
     def predict(
         self, audio: Sequence[str | Path | np.ndarray], *, sample_rate_hz: int | None = None
@@ -211,7 +221,7 @@ class Predictor:
             AudioError: A single utterance would be normalised by itself to nothing.
         """
         scope = self.recipe.normalisation.scope
-        if self.recipe.hop_s is None and scope in TOGETHER and len(heard) == 1:
+        if self.recipe.hop_s is None and scope in TOGETHER and not self.recipe.adapts and len(heard) == 1:
             raise AudioError(
                 f"{heard[0].source}: the model normalises features by {scope} and needs at least 2 recordings of the "
                 f"{scope} in one call; it got 1"
@@ -230,6 +240,7 @@ class Predictor:
         which: np.ndarray,
         speakers: np.ndarray,
         corpora: np.ndarray | None = None,
+        sets: SpeakerSets | None = None,
     ) -> tuple[np.ndarray, SegmentReader]:
         """Run one of the networks.
 
@@ -240,10 +251,14 @@ class Predictor:
             speakers: A number for each utterance's speaker, shape (U,).
             corpora: A number for each utterance's corpus in the union of the training, shape (U,), for scope `corpus`;
                 None takes all utterances for a corpus of their own.
+            sets: Utterances that adapt the network to each; None takes all of its speaker.
 
         Returns:
             The task's outputs of segments, shape (S, K), and the reader with the plan of these segments.
         """
+        if self.recipe.adapts:
+            adapted = self.adapted(number).outputs(utterances, which, sets or SpeakerSets.of(speakers, which))
+            return adapted[:2]
         scaling = scaling_of_utterances(
             utterances.moments,
             self.recipe.normalisation,
@@ -253,6 +268,10 @@ class Predictor:
         )
         reader = self.recipe.reader(utterances, which, scaling, overlap=False)
         return segment_outputs(self.networks[number], reader, TASKS.get(self.recipe.task)), reader
+
+    def adapted(self, number: int) -> AdaptedNetwork:
+        """One of the networks, with what adaptation takes."""
+        return AdaptedNetwork(self.recipe, self.networks[number], self.scalings[number], self.prototypes[number])
 
     def _describe(self, heard: Sequence[Heard], utterances: UtteranceFeatures) -> list[Prediction]:
         which, same_speaker = np.arange(len(heard)), np.zeros(len(heard), dtype=np.int64)

@@ -2,13 +2,22 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..architectures import ARCHITECTURES, InputShape
-from ..config import FeatureSettings, ModelSettings, NormalisationSettings, SegmentSettings, added_defaults
+from ..config import (
+    TOGETHER,
+    AdaptationSettings,
+    AnyTrial,
+    FeatureSettings,
+    ModelSettings,
+    NormalisationSettings,
+    SegmentSettings,
+    added_defaults,
+)
 from ..errors import ConfigError
 from ..features import FEATURE_SETS, Scaling
 from ..tasks import DEFAULT_TASK, TASKS
@@ -18,7 +27,20 @@ from .segments import MeanReader, SegmentReader, UtteranceFeatures
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Recipe"]
+__all__ = ["Recipe", "adaptation_of", "together"]
+
+
+def adaptation_of(recipe: "Recipe | AnyTrial") -> AdaptationSettings:
+    """The adaptation of a model, whose recipe may be that of an earlier version's own copy of this package."""
+    found: AdaptationSettings = getattr(recipe, "adaptation", AdaptationSettings())
+    return found
+
+
+def together(recipe: "Recipe | AnyTrial") -> str:
+    """The unit, `speaker` or `corpus`, whose recordings of one call are judged together; empty where each is alone."""
+    if adaptation_of(recipe).kind != "none":
+        return "speaker"
+    return recipe.normalisation.scope if recipe.normalisation.scope in TOGETHER else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +61,7 @@ class Recipe:
     task: str = DEFAULT_TASK
     scales: tuple[tuple[float, float], ...] = ()
     """Lowest and highest value of each output, where the corpus has them."""
+    adaptation: AdaptationSettings = field(default_factory=AdaptationSettings)
     errors: tuple[float, ...] = ()
     """The error of each output on the validation speakers, in its units; empty where the task has none."""
 
@@ -51,8 +74,9 @@ class Recipe:
         }
         rest = {"labels": self.labels, "shape": self.shape, "hop_s": self.hop_s, "aggregation": self.aggregation}
         further = {"task": "" if self.task == DEFAULT_TASK else self.task, "scales": self.scales, "errors": self.errors}
+        adaptation = {"adaptation": self.adaptation.model_dump(mode="json")} if self.adapts else {}
         known = {name: value for name, value in further.items() if value}  # models of classes keep their bytes
-        return json.dumps(rest | known | sections, indent=2)
+        return json.dumps(rest | known | sections | adaptation, indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> "Recipe":
@@ -69,8 +93,14 @@ class Recipe:
             aggregation=written["aggregation"],
             task=written.get("task", DEFAULT_TASK),
             scales=tuple((low, high) for low, high in written.get("scales", ())),
+            adaptation=AdaptationSettings.model_validate(written.get("adaptation", {})),
             errors=tuple(written.get("errors", ())),
         )
+
+    @property
+    def adapts(self) -> bool:
+        """Whether the networks adapt to speakers."""
+        return self.adaptation.kind != "none"
 
     @property
     def requirements(self) -> tuple[str, ...]:

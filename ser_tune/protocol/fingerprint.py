@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..audit import text_baseline
-from ..config import NormalisationSettings, TrainingSettings
+from ..config import AdaptationSettings, NormalisationSettings, TrainingSettings
 from ..corpora import Corpus, nobody_in_words
 from ..definition import Difference, StudyDefinition, differences_of, metrics_of, worded
 from ..errors import ProtocolError
@@ -74,6 +74,8 @@ class Protocol:
             rare |= pretraining.facts
         if config.protocol.scheme in SCHEMES:
             rare[SCHEME] = config.protocol.scheme
+        if config.adaptation.kind != "none":
+            rare["adaptation"] = _adaptation(config.adaptation)
         if config.protocol.near_identical == "allow":
             rare["near_identical"] = "recordings on two sides are allowed"
         if config.protocol.text_independent:
@@ -287,6 +289,12 @@ def _scope(settings: NormalisationSettings) -> str:
     """In words, with batch norm's only where it is not that of the training."""
     transductive = TRANSDUCTIVE.get(settings.scope, "")
     return f"{settings.scope}{transductive}{', batch norm too' if settings.batch_norm == 'speaker' else ''}"
+
+
+def _adaptation(settings: AdaptationSettings) -> str:
+    """In words. The weight is left out: it changes results, not their meaning."""
+    heard = "all recordings of a speaker (transductive)" if settings.heard is None else f"{settings.heard} others heard"
+    return f"{settings.kind}, {heard}"
 
 
 def _names_fact(task: Task) -> str:

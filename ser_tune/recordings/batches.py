@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..audio import SAMPLE_RATE_HZ, Heard, read_speech
-from ..config import TOGETHER
 from ..errors import AudioError
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def label_of(model: "LoadedModel", numbers: Mapping[str, float], min_confidence:
 
 def is_together(model: "LoadedModel") -> bool:
     """Whether a model normalises all recordings of a call together, as a speaker's or a corpus's."""
-    return model.recipe.normalisation.scope in TOGETHER
+    return bool(model.together)
 
 
 def predict_files(

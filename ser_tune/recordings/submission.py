@@ -59,14 +59,14 @@ def prepare_submission(
     utterances = _of_split(source, data, cache, split)
     challenge = source.challenge
     columns = _columns(model, challenge, corpus)
-    scope = model.recipe.normalisation.scope
-    if scope == "speaker":
+    whose = model.together
+    if whose == "speaker":
         _refuse_unknown(utterances)
 
     def rows() -> Iterator[Mapping[str, str]]:
         done = 0
         progressed(done, len(utterances))
-        for batch in _batches(utterances, scope):
+        for batch in _batches(utterances, whose):
             predicted = model.predict_heard([heard for _, heard in batch])
             for (utterance, _), prediction in zip(batch, predicted, strict=True):
                 yield {challenge.file: challenge.file_of(utterance), **_answers(model, source, prediction)}
@@ -111,12 +111,12 @@ def _refuse_unknown(utterances: Sequence[Utterance]) -> None:
         )
 
 
-def _batches(utterances: Sequence[Utterance], scope: str) -> Iterator[list[tuple[Utterance, Heard]]]:
+def _batches(utterances: Sequence[Utterance], whose: str) -> Iterator[list[tuple[Utterance, Heard]]]:
     """Decoded utterances: those of a speaker or of the corpus at once, or about five minutes of sound at a time."""
-    if scope == "corpus":
+    if whose == "corpus":
         yield [_heard(utterance) for utterance in utterances]
         return
-    if scope == "speaker":
+    if whose == "speaker":
         ordered = sorted(utterances, key=lambda utterance: (utterance.speaker, utterance.id))
         for _, own in groupby(ordered, key=lambda utterance: utterance.speaker):
             yield [_heard(utterance) for utterance in own]

@@ -203,6 +203,8 @@ def _limits(prepared: Prepared, networks: Networks) -> Iterator[str]:
     if normalisation.scope == "speaker":
         too = ", and batch norm takes its statistics from them too" if normalisation.batch_norm == "speaker" else ""
         yield f"Transductive: features are normalised with all recordings of each speaker{too}."
+    if (adapted := prepared.protocol.in_words.get("adaptation")) is not None:
+        yield f"It adapts to the speaker of the recordings of a call, without labels. Scores are of: {adapted}."
     if normalisation.scope == "corpus":
         yield (
             "Transductive: features are normalised with all recordings of a call, and for scores of a corpus without "

@@ -85,5 +85,7 @@ def protocol_in_words(
     scope = facts.get("normalisation_scope", "")
     if (normalised := _SCOPES.get(re.split("[ ,]", scope)[0])) is not None:
         yield normalised
+    if adapted := facts.get("adaptation"):
+        yield f"Networks adapt to validation and test speakers, without labels: {adapted}"
     if (judged := _AGGREGATIONS.get(facts.get("aggregation", ""))) is not None:
         yield f"Where an utterance is cut into segments, it is judged by {judged}"

@@ -10,7 +10,7 @@ import numpy as np
 from ..corpora import Corpus, Utterance
 from ..features import Alter
 from ..folds import never_seen
-from ..prediction import Heard
+from ..prediction import Heard, together
 from ..protocol import Prepared
 from ..row_groups import rows_by
 from ..tasks import Task
@@ -82,8 +82,8 @@ def all_networks(predictor: Any, task: Task, corpus: Corpus, numbers: np.ndarray
 
     def batches(judged: np.ndarray) -> list[np.ndarray]:
         groups = {"speaker": corpus.speaker_numbers, "corpus": corpus.part_numbers}
-        if (together := groups.get(predictor.recipe.normalisation.scope)) is not None:
-            return list(rows_by(together[judged]).values())
+        if (labels := groups.get(together(predictor.recipe))) is not None:
+            return list(rows_by(labels[judged]).values())
         return np.array_split(np.arange(len(judged)), -(-len(judged) // AT_ONCE))
 
     def recording(number: int, alter: Alter | None) -> Heard:

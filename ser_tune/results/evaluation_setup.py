@@ -9,12 +9,13 @@ import numpy as np
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
-from ..config import TOGETHER, Project
+from ..config import AnyTrial, Project
 from ..corpora import CORPORA, LABELS, Corpus, CorpusSource, LabelMapping, Utterance
 from ..definition import StudyDefinition, targets_of
 from ..errors import ConfigError, CorpusError
 from ..folds import selection_note
 from ..metrics import Metric
+from ..prediction import Recipe, adaptation_of, together
 from ..protocol import Prepared, load_corpus, prepare
 from ..registry import REFIT_TAG, find_version, version_folder
 from ..tasks import DEFAULT_TASK, Task
@@ -32,6 +33,8 @@ FACTS = ("corpus", "fingerprint", "normalisation_scope")
 OWN_NOTE = "the model's own corpus: no network judges speakers whom it trained or validated on"
 NESTED_NOTE = "nested: no network was trained or chosen by the speakers that it judges"
 TRANSDUCTIVE = "transductive: features are normalised with all judged recordings of each {}"
+ADAPTED = "transductive: networks adapt to all judged recordings of each speaker"
+HEARD = "networks adapt to each recording by itself and {} others of its speaker, which are drawn without labels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,7 @@ def set_up_evaluation(
         metrics=definition.metrics,
         matched=matched,
         left_out={**left_out, **matched.left_out},
-        notes=[*notes, *matched.notes, *_transductive(predictor.recipe.normalisation.scope)],
+        notes=[*notes, *matched.notes, *_transductive(predictor.recipe)],
         of_own_folds=own is not None,
         version=version,
     )
@@ -169,9 +172,14 @@ def _matched(
     return networks.only(found.kept), found
 
 
-def _transductive(scope: str) -> list[str]:
-    """A note on the scope of the normalisation, where it limits the meaning of the scores."""
-    return [TRANSDUCTIVE.format(scope)] if scope in TOGETHER else []
+def _transductive(recipe: Recipe | AnyTrial) -> list[str]:
+    """A note on what else of a speaker or corpus changes an utterance's prediction, where that limits the scores."""
+    adaptation, whose = adaptation_of(recipe), together(recipe)
+    if adaptation.heard is not None:
+        return [HEARD.format(adaptation.heard)]
+    if adaptation.kind != "none":
+        return [ADAPTED]
+    return [TRANSDUCTIVE.format(whose)] if whose else []
 
 
 def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: str, data: Path | None) -> EvaluationSetup:
@@ -195,7 +203,7 @@ def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: str, data:
         metrics=definition.metrics,
         matched=matched,
         left_out=matched.left_out,
-        notes=[NESTED_NOTE, *_transductive(definition.config.normalisation.scope)],
+        notes=[NESTED_NOTE, *_transductive(definition.config)],
     )
 
 

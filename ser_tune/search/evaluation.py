@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from ..corpora import Corpus
 from ..errors import StudyError
 from ..features import FEATURE_SETS, FeatureStore, corpus_features
 from ..folds import Fold, never_seen
-from ..prediction import Committee, Heard, Predictor, UtteranceFeatures
+from ..prediction import Committee, Heard, Predictor, SpeakerSets, UtteranceFeatures, adaptation_of
 from ..protocol import Prepared
 from ..resampling import Scores, score
 from ..row_groups import rows_by
@@ -89,7 +89,7 @@ def refit(
         set_threshold(fitted.network, thresholds)
     recipe = recipe_of(whole, prepared.targets.names, prepared.definition.goal)
     known = replace(recipe, scales=prepared.targets.scales, errors=tuple(errors))
-    return Predictor(known, [fitted.network], [fitted.scaling])
+    return Predictor(known, [fitted.network], [fitted.scaling], prototypes=[fitted.prototypes])
 
 
 def score_test_speakers(
@@ -178,10 +178,14 @@ class _FoldNetworks:
         found, rows = [], np.searchsorted(self._known, utterances)
         for member, features in zip(self._members, self._features, strict=True):
             network = member.folds.index(fold.key)
-            # Copies of this package in models of before have no such scope, and no such argument
-            by_corpus = member.recipe.normalisation.scope == "corpus"
-            corpora = {"corpora": self._corpora[self._known]} if by_corpus else {}
-            outputs, reader = member.outputs(network, features, rows, self._speakers[self._known], **corpora)
+            speakers, recipe = self._speakers[self._known], member.recipe
+            # Copies of this package in models of before have no such scope and no adaptation, and no such arguments
+            further: dict[str, Any] = (
+                {"corpora": self._corpora[self._known]} if recipe.normalisation.scope == "corpus" else {}
+            )
+            if (adaptation := adaptation_of(recipe)).heard is not None:
+                further["sets"] = SpeakerSets.of(speakers, rows, adaptation.heard)
+            outputs, reader = member.outputs(network, features, rows, speakers, **further)
             found.append(self._task.aggregate(outputs, reader.plan.utterance, member.recipe.aggregation))
         return self._task.average(found)
 

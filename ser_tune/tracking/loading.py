@@ -88,6 +88,20 @@ class LoadedModel:
         return self._predictor.recipe
 
     @property
+    def together(self) -> str:
+        """The unit whose recordings of one call are judged together, `speaker` or `corpus`; empty where none is."""
+        from ..prediction import together
+
+        return together(self.recipe)
+
+    @property
+    def adapts(self) -> bool:
+        """Whether it adapts to a speaker, of whom a single recording is enough."""
+        from ..prediction import adaptation_of
+
+        return adaptation_of(self.recipe).kind != "none"
+
+    @property
     def task(self) -> "Task":
         """The task that it was trained for."""
         from ..tasks import TASKS

@@ -178,7 +178,8 @@ def write_model(folder: Path, start: StudyStart, outcome: TrialOutcome) -> None:
     )
     networks = [fold.fitted.network for fold in outcome.folds]
     scalings = [fold.fitted.scaling for fold in outcome.folds]
-    save_predictor(Predictor(recipe, networks, scalings, folds=[fold.fold.key for fold in outcome.folds]), folder)
+    prototypes, folds = [fold.fitted.prototypes for fold in outcome.folds], [fold.fold.key for fold in outcome.folds]
+    save_predictor(Predictor(recipe, networks, scalings, prototypes=prototypes, folds=folds), folder)
 
 
 def _metrics_of(outcome: TrialOutcome, start: StudyStart) -> list[MetricRow]:

@@ -38,6 +38,7 @@ def recipe_of(config: AnyTrial, names: tuple[str, ...], goal: Goal) -> Recipe:
         hop_s=feature_set.hop_s(config.features),
         segments=config.segments,
         normalisation=config.normalisation,
+        adaptation=config.adaptation,
         aggregation=goal.aggregation,
         task=goal.task,
     )
@@ -95,8 +96,10 @@ def prepare_fold(
     scaling = (statistics.scalings, statistics.scaling_number)
     return FoldTraining(
         config=config,
+        recipe=recipe,
         data=data,
         train=train,
+        validation=validation,
         network=network,
         reader=recipe.reader(data.features, train, scaling, overlap=True, copies=data.copies),
         held_out=recipe.reader(data.features, validation, scaling, overlap=False) if len(validation) else None,

@@ -8,7 +8,7 @@ from torch import nn
 
 from ..architectures.networks import set_threshold
 from ..features import Scaling
-from ..prediction import SegmentReader, segment_outputs
+from ..prediction import AdaptedNetwork, Prototypes, Recipe, SegmentReader, SpeakerSets, segment_outputs
 from ..tasks import TASKS, Goal, Task
 from .balance import example_weights
 from .epochs import EpochReport, judged
@@ -29,6 +29,8 @@ class FittedNetwork:
     history: tuple[EpochReport, ...]
     validation: np.ndarray
     """The task's outputs of the validation utterances at that epoch, shape (V, K)."""
+    prototypes: Prototypes | None = None
+    """The classes of the training utterances; None where no adaptation takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,12 @@ class FoldTraining:
     """A network, and the data that it is trained on."""
 
     config: AnyTrial
+    recipe: Recipe
     data: TrainingData
     train: np.ndarray
     """Indices of the training utterances, shape (R,)."""
+    validation: np.ndarray
+    """Indices of the validation utterances, shape (V,)."""
     network: nn.Module
     """On the training device; training changes its weights in place."""
     reader: SegmentReader
@@ -92,7 +97,7 @@ class FoldTraining:
             return replace(report, validation=unknown), np.empty((0, len(self.data.targets.names)))
         if self.task.thresholds is not None:
             set_threshold(network, np.zeros(len(self.data.targets.names)))
-        segments = segment_outputs(network, self.held_out, self.task)
+        segments = self._validation_outputs(network, self.held_out)
         outputs = self.task.aggregate(segments, self.held_out.plan.utterance, self.goal.aggregation)
         if self.task.thresholds is None:
             return judged(report, outputs, self.truth, self.goal), outputs
@@ -100,6 +105,25 @@ class FoldTraining:
         set_threshold(network, thresholds)
         return judged(report, outputs, self.truth, self.goal, thresholds=thresholds), outputs - thresholds
 
+    def _validation_outputs(self, network: nn.Module, reader: SegmentReader) -> np.ndarray:
+        """Outputs (S, K) of the segments of the validation utterances, adapted to their speakers where it is asked."""
+        if not self.recipe.adapts:
+            return segment_outputs(network, reader, self.task)
+        adapted = AdaptedNetwork(self.recipe, network, self.statistics.train_scaling, self.prototypes)
+        sets = SpeakerSets.of(self.data.speakers, self.validation, self.recipe.adaptation.heard)
+        outputs, _, _ = adapted.outputs(self.data.features, self.validation, sets)
+        return outputs
+
+    @property
+    def prototypes(self) -> Prototypes | None:
+        """The classes of the training utterances; None where no adaptation takes them."""
+        if not self.recipe.adaptation.needs_classes:
+            return None
+        classes = self.task.encoded(self.data.targets.values[self.train], len(self.data.targets.names))
+        scaling = (self.statistics.scalings, self.statistics.scaling_number)
+        return Prototypes.of(self.data.features.moments, self.train, classes, scaling)
+
     def fitted(self, epoch: int, history: tuple[EpochReport, ...], validation: np.ndarray) -> FittedNetwork:
         """Move the network to the CPU and return it with its results; arguments are fields of `FittedNetwork`."""
-        return FittedNetwork(self.network.cpu().eval(), self.statistics.train_scaling, epoch, history, validation)
+        network = self.network.cpu().eval()
+        return FittedNetwork(network, self.statistics.train_scaling, epoch, history, validation, self.prototypes)

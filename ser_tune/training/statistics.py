@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..architectures import Shared
-from ..config import AnyTrial
-from ..features import Scaling, plan_segments
+from ..config import AnyTrial, NormalisationSettings
+from ..features import Moments, Scaling, plan_segments
 from ..prediction import UtteranceFeatures, scaling_of_utterances
+from ..row_groups import rows_by
 from ..tasks import Targets
 
 __all__ = ["AnyTrial", "FoldStatistics", "TrainingData", "fold_statistics"]
@@ -38,7 +39,9 @@ class TrainingData:
         """
         if not self.source:
             return ""
-        settings = (config.model.name, config.normalisation.model_dump_json(), config.segments.model_dump_json())
+        settings = [config.model.name, config.normalisation.model_dump_json(), config.segments.model_dump_json()]
+        # Adaptation changes nothing of training, but a mean training speaker may be kept beside it
+        settings += ["adapts"] * (config.adaptation.kind != "none")
         groups = {"speaker": self.speakers, "corpus": self.corpora}.get(config.normalisation.scope)
         numbers = hashlib.sha256(train.tobytes() + (b"" if groups is None else groups.tobytes())).hexdigest()
         return " ".join([self.source, *settings, numbers])
@@ -49,7 +52,8 @@ class Scalings:
     """The scalings of a corpus for a fold."""
 
     train_scaling: Scaling | None
-    """Scaling by the training speakers' frames, of scope `corpus` of each corpus; None for other scopes."""
+    """Scaling by the training speakers' frames, of scope `corpus` of each corpus; of scope `speaker` with adaptation
+    that of a mean training speaker; None otherwise."""
     scalings: list[Scaling]
     """Every scaling in use."""
     scaling_number: np.ndarray
@@ -84,6 +88,8 @@ def fold_statistics(config: AnyTrial, data: TrainingData, train: np.ndarray) -> 
         if settings.scope == "corpus":
             own = moments.scaling_of_corpora(train, corpora, settings)
         every = scaling_of_utterances(moments, settings, train=own, speakers=data.speakers, corpora=corpora)
+        if settings.scope == "speaker" and config.adaptation.kind != "none":
+            own = _mean_speaker(moments, settings, train, data.speakers)
         return Scalings(own, *every)
 
     inputs = data.inputs(config, train)
@@ -92,3 +98,19 @@ def fold_statistics(config: AnyTrial, data: TrainingData, train: np.ndarray) -> 
     strata = data.targets.strata[train][plan.utterance]
     counts = np.bincount(strata, minlength=len(data.targets.stratum_names))
     return FoldStatistics(scalings.train_scaling, scalings.scalings, scalings.scaling_number, counts)
+
+
+def _mean_speaker(
+    moments: Moments, settings: NormalisationSettings, train: np.ndarray, speakers: np.ndarray
+) -> Scaling:
+    """The mean of the training speakers' means, and of their variances by degrees of freedom."""
+    shift, variance, freedom = np.zeros(moments.minimum.shape[1:]), np.zeros(moments.minimum.shape[1:]), 0
+    of_speakers = rows_by(speakers[train]).values()
+    for rows in of_speakers:
+        own = moments.scaling(train[rows], settings)
+        shift += own.shift.astype(np.float64) / len(of_speakers)
+        if len(rows) > 1:  # a single utterance may vary in nothing
+            variance += (len(rows) - 1) * np.square(own.spread.astype(np.float64))
+            freedom += len(rows) - 1
+    spread = np.sqrt(variance / freedom) if freedom else np.ones_like(variance)
+    return Scaling(shift.astype(np.float32), spread.astype(np.float32))

@@ -23,7 +23,8 @@ def _predictor(recipe: Any, outcomes: Sequence[Any]) -> Predictor:
     """The networks of some folds."""
     fitted = [one.fitted for one in outcomes]
     networks, scalings = [one.network for one in fitted], [one.scaling for one in fitted]
-    return Predictor(recipe, networks, scalings, folds=[one.fold.key for one in outcomes])
+    prototypes = [one.prototypes for one in fitted]
+    return Predictor(recipe, networks, scalings, prototypes=prototypes, folds=[one.fold.key for one in outcomes])
 
 
 @pytest.fixture
@@ -61,12 +62,22 @@ def test_every_utterance_is_tested_once_by_the_network_that_never_saw_its_speake
     assert held_out.scores == score(sides, prepared.definition.metrics, len(prepared.targets.names))
 
 
-@pytest.mark.parametrize("batch_norm", ["train", "speaker"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"normalisation.scope": "speaker"},
+        {"normalisation.scope": "speaker", "normalisation.batch_norm": "speaker"},
+        {"normalisation.scope": "speaker", "adaptation.kind": "statistics"},
+        {"adaptation.kind": "prototypes", "adaptation.heard": 2},
+    ],
+    ids=str,
+)
 def test_validation_speakers_are_judged_as_they_were_in_training(
-    tiny: Callable[..., Any], project: Project, recorder: Any, batch_norm: str
+    tiny: Callable[..., Any], project: Project, recorder: Any, settings: dict[str, object]
 ) -> None:
-    settings = {"model.name": "light_cnn", "normalisation.scope": "speaker", "normalisation.batch_norm": batch_norm}
-    prepared = prepare(tiny(**{"study.trials": 1, "training.epochs": 1, **settings}), project)
+    prepared = prepare(
+        tiny(**{"study.trials": 1, "training.epochs": 1, "model.name": "light_cnn", **settings}), project
+    )
     run_study(prepared, project, recorder)
     (outcome,) = recorder.outcomes
     recipe = recipe_of(outcome.config, prepared.corpus.emotions, prepared.definition.goal)

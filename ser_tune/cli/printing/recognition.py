@@ -12,7 +12,6 @@ import typer
 
 from ... import api, recordings, registry
 from ...api.arguments import Argument
-from ...config import TOGETHER
 from ...drawing import refuse_other_picture
 from ...errors import AudioError, ConfigError
 from ...stored_names import refuse_unknown_model
@@ -197,8 +196,9 @@ def _load(model: str, project: "Project") -> "LoadedModel":
 def _load_for_files(model: str, project: "Project", files: str) -> "LoadedModel":
     """Load a model, and note where it takes recordings for those of one speaker or corpus."""
     loaded = _load(model, project)
-    if (scope := loaded.recipe.normalisation.scope) in TOGETHER:
-        notes.print(f"normalisation by {scope} (transductive): {files} taken for recordings of one {scope}")
+    if whose := loaded.together:
+        by = "adaptation to the" if loaded.adapts else "normalisation by"
+        notes.print(f"{by} {whose} (transductive): {files} taken for recordings of one {whose}")
     return loaded
 
 

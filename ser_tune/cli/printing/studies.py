@@ -174,6 +174,7 @@ def print_scores(promotion: "Promotion", tracking_uri: str | None) -> None:
     results.print(
         f"protocol {prepared.protocol.fingerprint}: {prepared.corpus.name}, {drawn}"
         f"normalisation by {facts['normalisation_scope']}"
+        f"{f', adaptation by {adapted}' if (adapted := facts.get('adaptation')) else ''}"
     )
     if prepared.is_official or f"test_{objective.name}" in metrics:
         results.print(selection_note(prepared.folds))
