@@ -54,6 +54,10 @@ class CorpusSource:
     """Name of the corpus for its users, where it differs from the reader's: of a table, or in a union."""
     archive: Archive | None = None
     """Fetched by `ser-tune corpus download`; None where the licence requires a request, or a choice by hand."""
+    on_request: bool = False
+    """Whether its owners give it to those who ask, sign or register."""
+    languages: tuple[str, ...] = ()
+    """Spoken languages as ISO 639 codes, sorted; empty where they are not known in advance."""
     speakers: tuple[str, ...] = ()
     """All speakers of the corpus, sorted; empty if they are not known in advance."""
     folds: int | None = None

@@ -147,8 +147,9 @@ def check_corpus(
             *_miscounted(
                 "emotion",
                 Counter(utterance.emotion for utterance in utterances if utterance.emotion),
-                source.subsets[subset].emotion_counts,
+                source.subsets[subset].emotion_counts or dict.fromkeys(source.subsets[subset].all_emotions),
             ),
+            *_incomplete(len(utterances), source.subsets[subset].total),
             *_miscounted("speaker", Counter(utterance.speaker for utterance in utterances), _speakers(source, subset)),
             *_unusable(utterances, heard),
             *_duplicates(utterances, heard),
@@ -202,6 +203,11 @@ def _miscounted(what: str, found: Mapping[str, int], expected: Mapping[str, int 
         wanted = expected.get(name, 0)
         if wanted not in (count, None):
             yield Problem("count", True, f"{what} {name} has {count} utterances; {wanted} are published")
+
+
+def _incomplete(found: int, published: int | None) -> Iterable[Problem]:
+    if published not in (found, None):
+        yield Problem("count", True, f"the corpus has {found} utterances; {published} are published")
 
 
 def _unusable(utterances: Sequence[Utterance], heard: Sequence[_Heard]) -> Iterable[Problem]:

@@ -132,11 +132,13 @@ def _utterance(path: Path) -> Utterance:
         speaker=speaker,
         emotion=EMOTIONS[emotion],
         text=sentence,
+        language="en",
     )
 
 
 CORPUS = CorpusSource(
     name="crema_d",
+    languages=("en",),
     read=read,
     citation=(
         "H. Cao, D. G. Cooper, M. K. Keutmann, R. C. Gur, A. Nenkova, R. Verma: CREMA-D: Crowd-sourced Emotional "

@@ -76,11 +76,13 @@ def _utterance(path: Path) -> Utterance:
         emotion=EMOTIONS[stem[5]],
         text=stem[2:5],
         attributes=(("gender", "male" if stem[:2] in MALE else "female"),),
+        language="de",
     )
 
 
 CORPUS = CorpusSource(
     name="emodb",
+    languages=("de",),
     read=read,
     citation=(
         "F. Burkhardt, A. Paeschke, M. Rolfes, W. F. Sendlmeier, B. Weiss: A Database of German Emotional Speech, "

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import CorpusError
 from .utterance import Utterance
 
-__all__ = ["content_digest", "corpus_folder", "near_recordings", "read_recordings", "subfolder"]
+__all__ = ["content_digest", "corpus_folder", "near_recordings", "read_recordings", "recordings_in", "subfolder"]
 
 
 def corpus_folder(corpus: str, data: Path | None, holds: str) -> Path:
@@ -58,7 +58,12 @@ def near_recordings(folder: Path, names: Sequence[str]) -> Path | None:
 
 
 def read_recordings(
-    corpus: str, folder: Path, utterance: Callable[[Path], Utterance], *, example: str
+    corpus: str,
+    folder: Path,
+    utterance: Callable[[Path], Utterance],
+    *,
+    example: str,
+    endings: Sequence[str] = (".wav",),
 ) -> list[Utterance]:
     """Read a corpus whose file names are its labels, however deep its files lie.
 
@@ -67,15 +72,17 @@ def read_recordings(
     Args:
         corpus: The corpus's name.
         folder: Where its recordings lie.
-        utterance: From a .wav file to the utterance of its name.
+        utterance: From a file to the utterance of its name.
         example: Of a file name, for the error message.
+        endings: Of the files that are recordings, in small letters.
 
     Raises:
         CorpusError: There are no recordings, or two differ that have one name.
     """
-    paths = sorted(_recordings(folder))
+    paths = sorted(recordings_in(folder, endings))
     if not paths:
-        raise CorpusError(f"corpus {corpus}: no .wav files in '{folder}'; expected names such as {example}")
+        listed = " or ".join(endings)
+        raise CorpusError(f"corpus {corpus}: no {listed} files in '{folder}'; expected names such as {example}")
     kept: dict[str, Utterance] = {}
     for spoken in map(utterance, paths):
         first = kept.setdefault(spoken.id, spoken)
@@ -87,13 +94,19 @@ def read_recordings(
     return list(kept.values())
 
 
-def _recordings(folder: Path) -> Iterable[Path]:
+def recordings_in(folder: Path, endings: Sequence[str]) -> Iterable[Path]:
+    """The files in a folder that have one of these endings, in small letters, however deep; without hidden ones.
+
+    Raises:
+        CorpusError: A folder cannot be read.
+    """
+
     def _refuse(error: OSError) -> None:
         raise CorpusError(f"'{error.filename}' cannot be read: {error.strerror}")
 
     for place, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(place, name) for name in files if name[0] != "." and name.lower().endswith(".wav"))
+        yield from (Path(place, name) for name in files if name[0] != "." and name.lower().endswith(tuple(endings)))
 
 
 def content_digest(path: Path) -> str:

@@ -238,11 +238,14 @@ def _dialog(labels: Path, folder: Path, session: str, words: Mapping[str, str]) 
             style=STYLES[named[2]],
             text=words.get(identifier, ""),
             annotation=turn.annotation(means),
+            language="en",
         )
 
 
 CORPUS = CorpusSource(
     name="iemocap",
+    languages=("en",),
+    on_request=True,
     read=read,
     citation=(
         "C. Busso, M. Bulut, C.-C. Lee, A. Kazemzadeh, E. Mower, S. Kim, J. N. Chang, S. Lee, S. S. Narayanan: "

@@ -9,17 +9,23 @@ from ..errors import MappingError
 __all__ = ["MERGES", "SYNONYMS", "LabelMapping", "map_dimensions", "map_labels", "meaning", "target_of"]
 
 SYNONYMS = {
+    "amusement": ("amused",),
     "anger": ("ang", "angry"),
+    "apology": ("apologetic",),
+    "assertiveness": ("assertive",),
     "boredom": ("bor", "bored"),
     "calm": ("calmness",),
+    "concern": ("concerned",),
     "contempt": ("contemptuous",),
     "disgust": ("dis", "disgusted"),
+    "encouragement": ("encouraging",),
     "excitement": ("exc", "excited"),
     "fear": ("afraid", "anxiety", "anxious", "fea", "fear/anxiety", "fearful"),
     "frustration": ("fru", "frustrated"),
     "happiness": ("hap", "happy", "joy", "joyful"),
     "neutral": ("neu", "neutrality"),
     "sadness": ("sad",),
+    "sleepiness": ("sleepy",),
     "surprise": ("pleasant surprise", "ps", "sur", "surprised"),
 }
 """Names of one emotion in the field's corpora, all in small letters."""

@@ -157,6 +157,7 @@ class _Files:
             attributes=_GENDERS.get(gender.strip().lower(), ()),
             annotation=annotation,
             split=_side(split),
+            language="en",
         )
 
 
@@ -262,6 +263,8 @@ def _pairs(file: Path) -> Iterator[tuple[str, str]]:
 
 CORPUS = CorpusSource(
     name="msp_podcast",
+    languages=("en",),
+    on_request=True,
     read=read,
     citation=(
         "R. Lotfian, C. Busso: Building naturalistic emotionally balanced speech corpus by retrieving emotional speech "

@@ -68,11 +68,13 @@ def _utterance(path: Path) -> Utterance:
         style=STYLES[channel],
         text=statement,
         attributes=(("gender", "male" if int(actor) % 2 else "female"),),
+        language="en",
     )
 
 
 CORPUS = CorpusSource(
     name="ravdess",
+    languages=("en",),
     read=read,
     citation=(
         "S. R. Livingstone, F. A. Russo: The Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS), "

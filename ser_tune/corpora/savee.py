@@ -63,11 +63,14 @@ def _utterance(path: Path) -> Utterance:
         emotion=EMOTIONS[emotion],
         text=name[3] if name[3] in COMMON_TEXTS else f"{emotion}{name[3]}",
         attributes=(("gender", "male"),),
+        language="en",
     )
 
 
 CORPUS = CorpusSource(
     name="savee",
+    languages=("en",),
+    on_request=True,
     read=read,
     citation="S. Haq, P. J. B. Jackson: Speaker-dependent audio-visual emotion recognition, AVSP 2009",
     licence="research use, after registering with the University of Surrey",

@@ -36,6 +36,10 @@ class Subset:
     """Published utterances of each emotion; empty where there are none to compare with."""
     speaker_counts: Mapping[str, int] = field(default_factory=dict)
     """Published utterances of each speaker; empty where they are not published."""
+    all_emotions: tuple[str, ...] = ()
+    """Every emotion that occurs, where the utterances of each are not published."""
+    total: int | None = None
+    """Published utterances, where those of each emotion are not published."""
     defaults: Mapping[str, Value] = field(default_factory=dict)
     """Settings that differ from those of the corpus: dotted path to value. `task.name` is the recognised target."""
     by_plurality: bool = False

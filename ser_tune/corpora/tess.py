@@ -62,11 +62,13 @@ def _utterance(path: Path) -> Utterance:
         emotion=EMOTIONS[emotion],
         text=word,
         attributes=(("gender", "female"),),
+        language="en",
     )
 
 
 CORPUS = CorpusSource(
     name="tess",
+    languages=("en",),
     read=read,
     citation=(
         "M. K. Pichora-Fuller, K. Dupuis: Toronto emotional speech set (TESS), Borealis, 2020, doi 10.5683/SP2/E8H2MF"

@@ -98,12 +98,53 @@ def _msp_podcast(folder: Path) -> Path:
     return folder
 
 
+def _meld(folder: Path) -> Path:
+    rows = ["Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID"]
+    for number, (speaker, emotion) in enumerate((s, e) for s in ("Joey", "Monica", "Ross") for e in ("anger", "joy")):
+        _recording(folder / "train_splits" / f"dia{number}_utt0.wav", number)
+        rows.append(f'{number},"Oh, really?",{speaker},{emotion},neutral,{number},0')
+    (folder / "train_sent_emo.csv").write_text("\n".join(rows))
+    return folder
+
+
+NAMES = {
+    "aesdd": [f"anger/{letter}01 ({speaker}).wav" for speaker in (1, 2, 3) for letter in "ads"],
+    "ased": [f"x/{letter}1-01-01-01-{speaker:02}.wav" for speaker in (1, 2, 3) for letter in "afn"],
+    "cafe": [f"Joie/{speaker:02}-{letter}-1-1.wav" for speaker in (1, 2, 3) for letter in "CJN"],
+    "emov_db": [f"{name}_{emotion}/x_0001.wav" for name in ("bea", "jenie", "sam") for emotion in ("Angry", "Sleepy")],
+    "emovo": [f"{speaker}/{code}-{speaker}-b1.wav" for speaker in ("f1", "f2", "m1") for code in ("gio", "neu", "rab")],
+    "esd": [f"00{n:02}/{e}/00{n:02}_000001.wav" for n in (1, 2, 11) for e in ("Angry", "Sad")],
+    "jl_corpus": [
+        f"{speaker}_{emotion}_1a_1.wav"
+        for speaker in ("female1", "female2", "male1")
+        for emotion in ("angry", "excited", "happy", "neutral", "sad")
+    ],
+    "mesd": [f"{emotion}_{voice}_A_abajo.wav" for voice in "CFM" for emotion in ("Anger", "Neutral")],
+    "nemo": [f"samples/{name}_{emotion}_1.wav" for name in ("AB0", "CD1", "EF2") for emotion in ("anger", "surprised")],
+    "shemo": [f"female/{speaker}{letter}01.wav" for speaker in ("F01", "F02", "M01") for letter in "AHN"],
+    "subesco": [f"F_0{number}_X_S_1_{emotion}_1.wav" for number in (1, 2, 3) for emotion in ("ANGRY", "SAD")],
+    "urdu": [f"Angry/{speaker}_F1_{letter}1.wav" for speaker in ("SF1", "SM1", "SM2") for letter in "AHS"],
+}
+"""Names of recordings of corpora whose names are their labels."""
+
+
+def _named(corpus: str) -> Callable[[Path], Path]:
+    def _write(folder: Path) -> Path:
+        for number, name in enumerate(NAMES[corpus]):
+            _recording(folder / name, number)
+        return folder
+
+    return _write
+
+
 LAYOUTS: dict[str, Callable[[Path], Path | None]] = {
+    **{corpus: _named(corpus) for corpus in NAMES},
     "crema_d": _crema_d,
     "demo": _nothing,
     "emodb": _emodb,
     "iemocap": _iemocap,
     "manifest": _manifest,
+    "meld": _meld,
     "msp_podcast": _msp_podcast,
     "ravdess": _ravdess,
     "savee": _savee,
@@ -152,7 +193,8 @@ def test_known_counts_agree_with_each_other(name: str) -> None:
     assert list(source.speakers) == sorted(source.speakers)
     for subset in source.subsets.values():
         assert subset.description
-        assert sum(subset.emotion_counts.values()) > 0 or "task.name" in subset.defaults
+        assert sum(subset.emotion_counts.values()) > 0 or "task.name" in subset.defaults or subset.all_emotions
+        assert not (subset.emotion_counts and subset.total)
         assert subset.emotions is None or set(subset.emotions) == set(subset.emotion_counts)
         assert not set(subset.merge) & set(subset.emotion_counts)
         if subset.speaker_counts:
@@ -184,6 +226,14 @@ def test_an_unknown_subset_is_answered_with_those_that_exist(load: Callable[...,
     source = CORPORA.get(load().name)
     with pytest.raises(UnknownNameError, match=f"unknown task of corpus {source.name} 'some'; choose from: all"):
         Corpus.load(replace(source, subsets={"all": Subset("every utterance")}), None, tmp_path, subset="some")
+
+
+def test_an_utterances_language_is_one_of_its_corpus(load: Callable[..., Corpus]) -> None:
+    corpus = load()
+    languages = CORPORA.get(corpus.name).languages
+    assert list(languages) == sorted(languages)
+    assert bool(languages) == (corpus.name not in ("demo", "manifest"))
+    assert {utterance.language for utterance in corpus.utterances} <= set(languages or ("",))
 
 
 def test_utterances_are_sorted_unique_and_exist(load: Callable[..., Corpus]) -> None:

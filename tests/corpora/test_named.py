@@ -1,4 +1,4 @@
-"""RAVDESS, CREMA-D, SAVEE and TESS: names are labels, in whatever folders, and copies are counted once."""
+"""RAVDESS, CREMA-D, SAVEE, TESS, EMOVO and the like: names are labels, in whatever folders, and copies count once."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +53,29 @@ def _labels(one: Utterance) -> tuple[str, ...]:
         ("tess", "OAF_Pleasant_surprise/OAF_back_ps.wav", ("OAF_back_ps", "OAF", "surprise", "", "back", "")),
         ("tess", "yaf_happy/YAF_Youth_happy.WAV", ("YAF_youth_happy", "YAF", "happiness", "", "youth", "")),
         ("tess", "OAF_neutral/OA_bite_neutral.wav", ("OAF_bite_neutral", "OAF", "neutral", "", "bite", "")),
+        ("emovo", "EMOVO/f1/gio-f1-b2.wav", ("gio-f1-b2", "f1", "happiness", "", "b2", "")),
+        ("aesdd", "fear/f12 (01).wav", ("f12 (01)", "1", "fear", "", "", "")),
+        ("aesdd", "sadness/s01 (5)b.wav", ("s01 (5)b", "5", "sadness", "", "", "")),
+        ("cafe", "Colère/Fort/01-C-2-3.wav", ("01-C-2-3", "01", "anger", "strong", "3", "")),
+        ("cafe", "Neutre/12-N-1-6.aiff", ("12-N-1-6", "12", "neutral", "mild", "6", "")),
+        ("esd", "0010/Happy/0010_000702.wav", ("0010_happiness_0010_000702", "0010", "happiness", "mandarin", "", "")),
+        ("esd", "0011/Sad/test/0011_1.wav", ("0011_sadness_0011_1", "0011", "sadness", "english", "", "")),
+        ("jl_corpus", "female2_excited_10b_2.wav", ("female2_excited_10b_2", "female2", "excitement", "", "", "")),
+        ("nemo", "samples/EB0_surprised_9.wav", ("EB0_surprised_9", "EB0", "surprise", "", "9", "")),
+        ("urdu", "Happy/SF10_F1_H01.flac", ("SF10_F1_H01", "SF10", "happiness", "", "", "")),
+        ("ased", "anger/a5-03-01-02-50.wav", ("a5-03-01-02-50", "50", "anger", "", "a03", "")),
+        (
+            "emov_db",
+            "jenie_Sleepy/sleepiness_1-28_0011.wav",
+            ("jenie_sleepiness_sleepiness_1-28_0011", "jenie", "sleepiness", "", "0011", ""),
+        ),
+        (
+            "subesco",
+            "F_02_MONIKA_S_1_NEUTRAL_5.wav",
+            ("F_02_MONIKA_S_1_NEUTRAL_5", "F_02", "neutral", "", "1", ""),
+        ),
+        ("shemo", "male/M21N05.wav", ("M21N05", "M21", "neutral", "", "", "")),
+        ("mesd", "Anger_C_A_abajo.wav", ("Anger_C_A_abajo", "C", "anger", "", "abajo", "")),
     ],
 )
 def test_a_name_says_it_all(make: Make, corpus: str, name: str, labels: tuple[str, ...]) -> None:
@@ -79,6 +102,9 @@ def test_a_name_says_it_all(make: Make, corpus: str, name: str, labels: tuple[st
         ("savee", "DC/x01.wav", "unknown emotion letter 'x'; expected one of a, d, f, h, n, sa, su"),
         ("tess", "back_angry.wav", "'back_angry' does not follow SSS_word_emotion"),
         ("tess", "OAF_back_calm.wav", "unknown emotion 'calm'; expected one of angry, disgust"),
+        ("emovo", "joy-f1-b1.wav", "unknown emotion 'joy'; expected one of dis, gio, neu"),
+        ("cafe", "1-C-1-1.wav", "'1-C-1-1.wav' does not follow {speaker:"),
+        ("esd", "0011_000001.wav", "does not follow {speaker:00"),
     ],
 )
 def test_a_name_off_the_scheme_is_refused(make: Make, corpus: str, name: str, message: str) -> None:
@@ -135,10 +161,36 @@ def test_speech_is_the_default_of_ravdess_and_song_one_option_away(make: Make, t
         ("tess", "all", 2800),
         ("emodb", "all", 535),
         ("iemocap", "all", 7532),
+        ("aesdd", "all", 604),
+        ("cafe", "all", 936),
+        ("emovo", "all", 588),
+        ("esd", "all", 35_000),
+        ("esd", "english", 17_500),
+        ("jl_corpus", "all", 2400),
+        ("meld", "all", 13_708),
+        ("subesco", "all", 7000),
+        ("urdu", "all", 400),
     ],
 )
 def test_known_counts_add_up_to_the_published_total(corpus: str, subset: str, total: int) -> None:
     assert sum(CORPORA.get(corpus).subsets[subset].emotion_counts.values()) == total
+
+
+def test_the_clips_of_a_television_series_are_those_of_its_tables(make: Make) -> None:
+    folder = make(
+        "train/train_splits/dia0_utt1.wav", "output_repeated_splits_test/dia0_utt1.FLAC", "train/train_splits/x.mp4"
+    )
+    table = 'Sr No.,Utterance,Speaker,Emotion,Dialogue_ID,Utterance_ID\n1,"Hi, Joe!",{},{},0,1\n2,Lost,Joey,joy,7,7\n'
+    (folder / "train" / "train_sent_emo.csv").write_text(table.format("Joey", "joy"), encoding="utf-8")
+    (folder / "test_sent_emo.csv").write_text(table.format("joey ", "surprise"), encoding="utf-8")
+    found = _read("meld", folder)
+    assert [_labels(one) for one in found] == [
+        ("train_dia0_utt1", "Joey", "happiness", "", "hi joe", ""),
+        ("test_dia0_utt1", "Joey", "surprise", "", "hi joe", ""),
+    ]
+    (folder / "test_sent_emo.csv").write_text(table.format("Joey", "awe"), encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"test_sent_emo\.csv, line 2: unknown emotion 'awe'; expected one of anger"):
+        _read("meld", folder)
 
 
 def test_two_speakers_are_read_and_refused_by_the_folds(make: Make, tmp_path: Path) -> None:

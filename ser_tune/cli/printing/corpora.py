@@ -27,13 +27,18 @@ from .agreement import agreement_record, baseline_record, print_agreement
 
 if TYPE_CHECKING:
     from ...audit import Audit
-    from ...corpora import CorpusSource
+    from ...corpora import CorpusSource, Subset
     from ...corpora.check import CorpusCheck
 
 __all__ = ["print_audit", "print_check", "print_corpora", "print_download", "write_segments"]
 
 LISTED = 5
 """Problems of one kind that are printed; --json has all."""
+FROM = (
+    "from: download is `ser-tune corpus download NAME`; page and request are to be got from the owners, by the "
+    "addresses below; made is `ser-tune corpus make FOLDER`"
+)
+"""Meaning of the column `from` of `corpus list`."""
 AUDIT_CODES = {"ok": 0, "leaks": 1, "wrong": 1, "unchecked": 3}
 """Exit code of each outcome."""
 
@@ -96,17 +101,36 @@ def print_corpora(call: "Call[Sequence[CorpusSource]]", *, as_json: bool) -> Non
         return
     rows = []
     for source in sources:
-        once = [source.name, str(len(source.speakers) or "any"), source.licence]
-        unknown = "" if source.speakers else "any"
+        unknown = "any" if source.name == "manifest" else ""
+        once = [source.name, str(len(source.speakers) or unknown), " ".join(source.languages), _access(source)]
         for label, subset in source.subsets.items():
-            emotions = ", ".join(sorted(subset.emotion_counts or subset.emotions or ())) or unknown
-            name, speakers, licence = once
-            rows.append([name, label, str(sum(subset.emotion_counts.values()) or unknown), speakers, emotions, licence])
-            once = ["", "", ""]  # a corpus's further subsets differ in the other columns alone
-    print_table(["name", "task", "utterances", "speakers", "emotions", "licence"], rows)
+            emotions = ", ".join(sorted(subset.emotion_counts or subset.emotions or subset.all_emotions)) or unknown
+            name, speakers, languages, access = once
+            rows.append([name, label, str(_total(subset) or unknown), speakers, languages, access, emotions])
+            once = ["", "", "", ""]  # a corpus's further subsets differ in the other columns alone
+    print_table(["name", "task", "utterances", "speakers", "language", "from", "emotions"], rows)
+    results.print()
+    results.print(FROM, soft_wrap=True)
     results.print()
     for source in sources:
-        results.print(f"{source.name}: {source.citation}")
+        home = f"; {source.home}" if source.home else ""
+        results.print(f"{source.name}: {source.citation}. Licence: {source.licence}{home}", soft_wrap=True)
+
+
+def _access(source: "CorpusSource") -> str:
+    """The way to a corpus's recordings, as `FROM` describes it."""
+    if source.archive is not None:
+        return "download"
+    if source.on_request:
+        return "request"
+    if source.home:
+        return "page"
+    return "made" if source.read_allowing is not None else "built in"
+
+
+def _total(subset: "Subset") -> int:
+    """Published utterances of a subset; 0 where they are not known."""
+    return sum(subset.emotion_counts.values()) or subset.total or 0
 
 
 def _source_record(source: "CorpusSource") -> dict[str, object]:
@@ -115,12 +139,14 @@ def _source_record(source: "CorpusSource") -> dict[str, object]:
         "tasks": {
             label: {
                 "description": subset.description,
-                "utterances": sum(subset.emotion_counts.values()) or None,
+                "utterances": _total(subset) or None,
                 "emotions": dict(subset.emotion_counts),
             }
             for label, subset in source.subsets.items()
         },
         "speakers": list(source.speakers),
+        "languages": list(source.languages),
+        "access": _access(source),
         "licence": source.licence,
         "citation": source.citation,
         "home": source.home or None,
