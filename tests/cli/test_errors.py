@@ -150,7 +150,7 @@ def test_a_bad_study_file(call: Call, root: Path, tmp_path: Path, text: str | No
         (("study", "--model", "resnet"), "unknown architecture 'resnet'; choose from: 3d_acrnn, alex_net, attentiv"),
         (
             ("study", "--model", "alex_net", "--corpus", "x"),
-            "unknown corpus 'x'; choose from: crema_d, demo, emodb, iemocap, manif",
+            "unknown corpus 'x'; choose from: aesdd, ased, cafe, crema_d, demo, emodb",
         ),
         (
             ("study", "--model", "alex_net", "--features", "x"),

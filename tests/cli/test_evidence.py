@@ -178,7 +178,10 @@ def test_results_of_other_protocols_end_with_2_and_what_differs(call: Call, fini
             "unknown side 'train'; choose from: holdout, test, validation",
         ),
         (("leaderboard", "--format", "html"), "--format is 'html'; choose from: table, markdown, csv, json"),
-        (("leaderboard", "--corpus", "emodbb"), "unknown corpus 'emodbb'; choose from: crema_d, demo, emodb"),
+        (
+            ("leaderboard", "--corpus", "emodbb"),
+            "unknown corpus 'emodbb'; choose from: aesdd, ased, cafe, crema_d, demo, emodb",
+        ),
         (("replay", "first:9"), "study 'first' has no trial 9"),
         (("confirm", "second"), "no study 'second' in sqlite"),
         (("confirm", "first", "--top", "9"), "study 'first' has 3 complete trials; expected at least 9"),
