@@ -12,6 +12,7 @@ __all__ = [
     "Argument",
     "AsName",
     "Data",
+    "ErrorRate",
     "RegisteredModel",
     "Rule",
     "Settings",
@@ -44,6 +45,7 @@ StudyFile = Annotated[Path | str | None, Argument(metavar="[FILE]")]
 StudyName = Annotated[str, Argument(metavar="STUDY", completes="study")]
 RegisteredModel = Annotated[str, Argument(metavar="MODEL", completes="model")]
 AsName = Annotated[str | None, Argument(option="--as")]
+ErrorRate = Annotated[float | None, Argument(metavar="R", minimum=0.001, maximum=0.5)]
 Rule = Annotated[str | None, Argument(completes="promotion_rules")]
 Settings = Annotated[Mapping[str, object] | None, Argument(option="--set", metavar="PATH=VALUE")]
 

@@ -9,12 +9,12 @@ from .. import report as reports
 from .. import results, tracking
 from ..errors import LeakError, MappingError
 from ..stored_names import refuse_unknown_model, refuse_unknown_result
-from .arguments import Argument, Data, RegisteredModel, located, path_or_none
+from .arguments import Argument, Data, ErrorRate, RegisteredModel, located, path_or_none
 
 if TYPE_CHECKING:
     from ..config import Project
     from ..report import Report
-    from ..results import Cell, Comparison, Evaluation, Leaderboard, Stressed
+    from ..results import Cell, Comparison, Evaluation, Leaderboard, SetCoverage, Stressed
 
 __all__ = ["Evaluated", "JudgedCorpus", "compare", "evaluate", "leaderboard", "log_pictures", "matrix", "report"]
 
@@ -28,6 +28,8 @@ class Evaluated:
     """Its scores in worse conditions; empty where they were not asked for."""
     run_id: str
     """MLflow's; nested under the version's run."""
+    sets: "SetCoverage | None" = None
+    """The error rate of its prediction sets; None where no error rate was stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,8 @@ def evaluate(
     by: Annotated[Sequence[str], Argument(metavar="COLUMN")] = (),
     calibrate: bool = False,
     stress: bool = False,
+    error_rate: ErrorRate = None,
+    guaranteed: bool = False,
     skip_trained: bool = False,
     on_condition: Callable[[str], None] = lambda note: None,
     project: "Project | None" = None,
@@ -156,6 +160,8 @@ def evaluate(
             repeatable.
         calibrate: Fit a temperature of class probabilities on the model's validation predictions.
         stress: Score again with noise, rooms, telephone, codecs, clipping, lower level.
+        error_rate: Measure the error rate of prediction sets that are stated to have the error rate R, by group.
+        guaranteed: Of the larger sets for which R is a bound.
         skip_trained: Leave recordings out that the model was trained on.
         on_condition: Receives each condition of `stress` before it is scored.
         project: Where things are; None is `Project.locate()`.
@@ -177,9 +183,14 @@ def evaluate(
     )
     groups = results.groups_of(setup.utterances, by)  # mistakes show before the predictions
     temperature = results.temperature_of(workspace, setup) if calibrate else None
-    evaluation = results.score_evaluation(setup, setup.networks.outputs(), groups=groups, temperature=temperature)
+    outputs, sets = setup.networks.outputs(), None
+    if error_rate is not None:
+        sets = results.measure_sets(
+            workspace, setup, outputs, error_rate=error_rate, guaranteed=guaranteed, groups=groups
+        )
+    evaluation = results.score_evaluation(setup, outputs, groups=groups, temperature=temperature)
     stressed = list(results.stress(evaluation, on_condition=on_condition)) if stress else []
-    return Evaluated(evaluation, stressed, results.log_evaluation(workspace, evaluation, stressed))
+    return Evaluated(evaluation, stressed, results.log_evaluation(workspace, evaluation, stressed, sets), sets)
 
 
 def matrix(

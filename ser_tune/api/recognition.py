@@ -9,7 +9,7 @@ from .. import drawing, recordings, registry
 from ..config import TOGETHER
 from ..errors import AudioError, ConfigError
 from ..stored_names import refuse_unknown_model
-from .arguments import Argument, Data, located, path_or_none
+from .arguments import Argument, Data, ErrorRate, located, path_or_none
 
 if TYPE_CHECKING:
     from ..config import Project
@@ -31,6 +31,8 @@ def predict(
     *,
     listed: Iterable[str] = (),
     min_confidence: Confidence = 0.0,
+    error_rate: ErrorRate = None,
+    guaranteed: bool = False,
     progressed: Callable[[int, int], None] = lambda done, total: None,
     project: "Project | None" = None,
 ) -> "Iterator[Prediction | Unusable]":
@@ -46,6 +48,10 @@ def predict(
         listed: Files or folders, such as the lines of standard input.
         min_confidence: Name the answer uncertain where the highest probability is below P; probabilities stay as they
             are.
+        error_rate: Also give the prediction set of each file, which lacks the true answer in a share R of utterances of
+            new speakers. The answer is uncertain where the set is empty or has several emotions. Of ratings, the set is
+            a range.
+        guaranteed: Use larger sets, whose error rate is at most R whatever the distribution of speakers.
         progressed: Receives how many files are done, of how many.
         project: Where things are; None is `Project.locate()`.
 
@@ -61,11 +67,14 @@ def predict(
     _refuse_other_confidence(min_confidence)
     files = recordings.find_files(list(map(str, audio)), listed)
     loaded = _loaded(model, project, min_confidence)
+    sets = recordings.stated_sets(loaded, error_rate, guaranteed=guaranteed, min_confidence=min_confidence)
 
     def answered() -> "Iterator[Prediction | Unusable]":
         for found in recordings.predict_files(loaded, files, progressed=progressed):
             if isinstance(found, recordings.Unusable):
                 yield found
+            elif sets is not None:
+                yield recordings.within(found, sets)
             else:
                 yield replace(found, label=recordings.label_of(loaded, found.numbers, min_confidence))
 

@@ -8,7 +8,7 @@ from .. import coordination, protocol, registry, search, serving, tracking
 from .. import export as exports
 from ..errors import RegistryError
 from ..stored_names import refuse_unknown_model, refuse_unknown_study
-from .arguments import Argument, AsName, Data, RegisteredModel, Rule, StudyName, located, path_or_none
+from .arguments import Argument, AsName, Data, ErrorRate, RegisteredModel, Rule, StudyName, located, path_or_none
 
 if TYPE_CHECKING:
     from ..config import Project
@@ -109,6 +109,7 @@ def serve(
     port: Annotated[int, Argument(minimum=0, maximum=65535)] = 5001,
     allow_paths: Annotated[Sequence[Path | str], Argument(metavar="DIR")] = (),
     allow_hosts: Annotated[Sequence[str], Argument(option="--allow-host", metavar="NAME")] = (),
+    error_rate: ErrorRate = None,
     limits: "Limits | None" = None,
     started: Callable[[str], None] = lambda address: None,
     project: "Project | None" = None,
@@ -123,6 +124,7 @@ def serve(
         port: Port to listen on; 0: a free one.
         allow_paths: Requests may name sound files of this machine below DIR; repeatable. Default: none.
         allow_hosts: Requests may use NAME for this server, beside localhost and its address; repeatable; '*': any name.
+        error_rate: Answer with prediction sets too, as predict does.
         limits: What a request may contain; None is the default.
         started: Receives the server's address once the model is loaded.
         project: Where things are; None is `Project.locate()`.
@@ -138,10 +140,17 @@ def serve(
         found = registry.find_version(workspace, model)
     try:
         with tracking.model_errors():
-            folder = str(registry.version_folder(found))
+            folder = registry.version_folder(found)
+            sets = None if error_rate is None else tracking.prediction_sets_of(folder).at(error_rate)
             allowed = [Path(path) for path in allow_paths]
             server = serving.Server(
-                folder, host=host, port=port, allowed=allowed, allow_hosts=allow_hosts, limits=limits
+                str(folder),
+                host=host,
+                port=port,
+                allowed=allowed,
+                allow_hosts=allow_hosts,
+                limits=limits,
+                sets=sets,
             )
     except ModuleNotFoundError as error:
         raise RegistryError(str(error)) from None

@@ -25,6 +25,7 @@ from ..tracking import (
     open_run,
     origin_tags,
     protocol_of,
+    read_predictions,
     read_predictor,
     score_on_validation,
     search_runs,
@@ -154,7 +155,9 @@ def _run(workspace: Workspace, prepared: Prepared, members: Sequence[Run], commi
                 workspace.client.log_param(run_id, name, value)
             run = workspace.client.get_run(run_id)
             score_on_validation(workspace, run, prepared, committee)
-            model_id = log_predictor(workspace, run, committee, name="model", tags={MEMBERS_TAG: identity})
+            found = read_predictions(workspace, run, "validation")
+            sets = None if found is None else found.sets
+            model_id = log_predictor(workspace, run, committee, name="model", tags={MEMBERS_TAG: identity}, sets=sets)
             workspace.client.set_tag(run_id, MODEL_TAG, model_id)
     except OSError as error:
         raise StorageError(f"the combination could not be stored: {error}") from None

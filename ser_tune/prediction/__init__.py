@@ -4,11 +4,12 @@ Training evaluates with the same functions, so a loaded model predicts as it did
 """
 
 from ..audio import Heard
+from ..tasks import read_prediction_sets
 from .adaptation import batch_norms
 from .committee import ENCODERS, Committee, load_predictor
 from .predictor import Prediction, Predictor, SegmentPrediction, hear
 from .recipe import Recipe, adaptation_of, together
-from .requests import ALLOW_PATHS, MAX_SECONDS, SERVING, hear_rows
+from .requests import ALLOW_PATHS, ERROR_RATE, MAX_SECONDS, SERVING, hear_rows
 from .segments import MeanReader, SegmentReader, UtteranceFeatures, scaling_of_utterances, segment_outputs
 from .speaker_adaptation import AdaptedNetwork, Evidence, Prototypes
 from .speaker_sets import SpeakerSets
@@ -16,6 +17,7 @@ from .speaker_sets import SpeakerSets
 __all__ = [
     "ALLOW_PATHS",
     "ENCODERS",
+    "ERROR_RATE",
     "MAX_SECONDS",
     "SERVING",
     "AdaptedNetwork",
@@ -36,6 +38,7 @@ __all__ = [
     "hear",
     "hear_rows",
     "load_predictor",
+    "read_prediction_sets",
     "scaling_of_utterances",
     "segment_outputs",
     "together",

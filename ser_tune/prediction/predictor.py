@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,10 @@ class Prediction:
     segments: tuple[SegmentPrediction, ...]
     number: str = "probability"
     """The noun for a number, of the task."""
+    members: tuple[str, ...] | None = None
+    """The classes in the prediction set, the most probable first; None where no error rate was stated."""
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """The range of each rating at the stated error rate."""
 
     @property
     def probabilities(self) -> Mapping[str, float]:

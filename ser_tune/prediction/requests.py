@@ -23,10 +23,12 @@ from ..audio import (
 )
 from ..errors import AudioError
 
-__all__ = ["ALLOW_PATHS", "MAX_SECONDS", "hear_rows"]
+__all__ = ["ALLOW_PATHS", "ERROR_RATE", "MAX_SECONDS", "hear_rows"]
 
 ALLOW_PATHS = "SER_TUNE_ALLOW_PATHS"
 """Environment variable of a server: folders, separated as in PATH, whose files requests may name."""
+ERROR_RATE = "SER_TUNE_ERROR_RATE"
+"""Environment variable of a server: the error rate of the prediction sets in its answers."""
 MAX_SECONDS = "SER_TUNE_MAX_SECONDS"
 """Environment variable of a server: seconds of sound that one request may hold."""
 SERVING = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"

@@ -1,6 +1,6 @@
 """A registered model on recordings: many files, a long recording, a picture of one, a microphone."""
 
-from .batches import UNCERTAIN, Unusable, label_of, predict_files
+from .batches import UNCERTAIN, Unusable, label_of, predict_files, stated_sets, within
 from .curves import draw_timeline
 from .files import find_files
 from .live import Change, follow
@@ -28,5 +28,7 @@ __all__ = [
     "predict_files",
     "prepare_submission",
     "rttm",
+    "stated_sets",
     "timeline_of",
+    "within",
 ]

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..audio import SAMPLE_RATE_HZ, Heard, read_speech
-from ..errors import AudioError
+from ..errors import AudioError, ConfigError
+from ..tasks import UNCERTAIN
 
 if TYPE_CHECKING:
     from ..prediction import Prediction
+    from ..tasks import StatedSets
     from ..tracking import LoadedModel
 
-__all__ = ["BATCH_S", "UNCERTAIN", "Unusable", "is_together", "label_of", "predict_files"]
+__all__ = ["BATCH_S", "UNCERTAIN", "Unusable", "is_together", "label_of", "predict_files", "stated_sets", "within"]
 
 BATCH_S = 300.0
 """Seconds of sound that are predicted at once: 19 MB, and a hundred utterances, more than a network takes at once."""
 CORES = os.cpu_count() or 1
-UNCERTAIN = "uncertain"
-"""The label if no class reaches the minimum probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,51 @@ def label_of(model: "LoadedModel", numbers: Mapping[str, float], min_confidence:
     names = model.recipe.labels
     (label,) = model.task.labels(np.array([[numbers[name] for name in names]]), names)
     return label
+
+
+def stated_sets(
+    model: "LoadedModel", error_rate: float | None, *, guaranteed: bool = False, min_confidence: float = 0.0
+) -> "StatedSets | None":
+    """The prediction sets of a loaded model at an error rate; None where no error rate is stated.
+
+    Args:
+        model: Loaded.
+        error_rate: The share of utterances of new speakers whose set lacks the true answer.
+        guaranteed: Whether this is a bound for any distribution of speakers.
+        min_confidence: As in `predict`, which has no meaning beside an error rate.
+
+    Raises:
+        ConfigError: The model has no prediction sets, or its calibration speakers are too few for the error rate.
+    """
+    if error_rate is None:
+        if guaranteed:
+            raise ConfigError("guaranteed needs an error rate; pass --error-rate R too")
+        return None
+    if min_confidence:
+        raise ConfigError(
+            f"min_confidence is {min_confidence:g} and error_rate is {error_rate:g}, but the answer can be uncertain "
+            "for one reason only; pass one of them"
+        )
+    return model.prediction_sets.at(error_rate, guaranteed=guaranteed)
+
+
+def within(found: "Prediction", sets: "StatedSets") -> "Prediction":
+    """A prediction with its prediction set; the label is `uncertain` where this is empty or has several classes.
+
+    The class is always that of this installation: the model's own copy of it may have no set.
+    """
+    from ..prediction import Prediction  # most predictions do without it
+
+    members = sets.members(found.numbers)
+    return Prediction(
+        source=found.source,
+        label=found.label if members is None or len(members) == 1 else UNCERTAIN,
+        numbers=found.numbers,
+        segments=found.segments,
+        number=found.number,
+        members=members,
+        ranges=sets.ranges(found.numbers),
+    )
 
 
 def is_together(model: "LoadedModel") -> bool:

@@ -282,6 +282,7 @@ def _log_refit(workspace: Workspace, run: Run, prepared: Prepared, study: optuna
         ),
         name="refit",
         tags={TRIAL_TAG: str(number)},
+        sets=None if found is None else found.sets,
     )
 
 

@@ -120,13 +120,13 @@ def load_model(reference: str, *, tracking_uri: str | None = None) -> "LoadedMod
             those that were promoted.
         StorageError: The tracking store cannot be opened.
     """
-    from ..tracking import LoadedModel, open_predictor  # torch: listing versions does without
+    from ..tracking import open_model  # torch: listing versions does without
     from .version_files import version_folder
 
     workspace = Workspace(Project.locate(tracking_uri=tracking_uri))
     with workspace.errors():
         found = find_version(workspace, reference)
     try:
-        return LoadedModel(open_predictor(str(version_folder(found))))
+        return open_model(version_folder(found))
     except (MlflowException, OSError) as error:
         raise RegistryError(f"the files of registered model '{reference}' cannot be read: {reason_of(error)}") from None

@@ -3,13 +3,14 @@
 from .answer_kinds import AnswerKind
 from .compare import Choice, Comparison, compare
 from .evaluation_matrix import Cell, cell_columns, cell_rows, draw_matrix
-from .evaluation_run import log_evaluation, score_rows, stress_rows
+from .evaluation_run import log_evaluation, score_rows, set_rows, stress_rows
 from .evaluation_scores import Evaluation, groups_of, score_evaluation, temperature_of
 from .evaluation_setup import EvaluationSetup, set_up_evaluation
 from .leaderboard import Entry, Leaderboard, leaderboard
 from .nested_scores import Nested, OuterFold, find_nested, is_nested
 from .published_numbers import PUBLISHED, Form, Published, published_study, reproduced_metric
 from .range_edges import Edge, edges_of
+from .set_coverage import SetCoverage, measure_sets
 from .stored_runs import find_results, find_run, inner_name, predictions_of, recorded, runs_of
 from .stressed_scores import Stressed, stress
 from .study_trials import StudyTrial, trials_of, trials_table
@@ -29,6 +30,7 @@ __all__ = [
     "Nested",
     "OuterFold",
     "Published",
+    "SetCoverage",
     "Stressed",
     "StudyTrial",
     "cell_columns",
@@ -44,6 +46,7 @@ __all__ = [
     "is_nested",
     "leaderboard",
     "log_evaluation",
+    "measure_sets",
     "predictions_of",
     "published_study",
     "recorded",
@@ -51,6 +54,7 @@ __all__ = [
     "runs_of",
     "score_evaluation",
     "score_rows",
+    "set_rows",
     "set_up_evaluation",
     "stress",
     "stress_rows",

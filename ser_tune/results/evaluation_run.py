@@ -26,15 +26,18 @@ from ..tracking import (
 )
 from .answer_kinds import AnswerKind
 from .evaluation_scores import Evaluation
+from .set_coverage import SetCoverage
 from .stressed_scores import Stressed, draw_stress
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["log_evaluation", "score_rows", "stress_rows"]
+__all__ = ["log_evaluation", "score_rows", "set_rows", "stress_rows"]
 
 
-def log_evaluation(workspace: Workspace, evaluation: Evaluation, stressed: Sequence[Stressed] = ()) -> str:
+def log_evaluation(
+    workspace: Workspace, evaluation: Evaluation, stressed: Sequence[Stressed] = (), sets: SetCoverage | None = None
+) -> str:
     """Store an evaluation as a run nested under the version's or the nested study's, and add it to a version's card.
 
     Returns:
@@ -57,7 +60,7 @@ def log_evaluation(workspace: Workspace, evaluation: Evaluation, stressed: Seque
                 _write_files(Path(temporary), evaluation, stressed)
                 workspace.client.log_artifacts(run_id, temporary)
             now = int(time.time() * 1000)
-            values = dict(_metrics(evaluation, stressed))
+            values = dict(_metrics(evaluation, stressed)) | _set_metrics(sets)
             workspace.client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in values.items()])
         if setup.version is not None:
             add_evaluations(workspace, setup.version.name, str(setup.version.version))
@@ -85,6 +88,31 @@ def _metrics(evaluation: Evaluation, stressed: Sequence[Stressed]) -> Iterator[t
     objective = evaluation.objective.name
     for condition in stressed:
         yield f"stress_{objective}/{FOREIGN.sub('_', condition.name)}", condition.scores[objective].value
+
+
+def _set_metrics(sets: SetCoverage | None) -> dict[str, float]:
+    """Metrics of prediction sets: stated and measured error rate, and what a set has on average."""
+    if sets is None:
+        return {}
+    names = metric_names(list(sets.errors))
+    values = {"evaluation_set_error_stated": sets.error_rate}
+    for name, found in sets.errors.items():
+        part = f"/{names[name]}" if name else ""
+        (score,) = found.scores.values()
+        values |= {f"evaluation_set_error{part}": score.value, f"evaluation_set_size{part}": sets.sizes[name]}
+    return values if sets.decided is None else values | {"evaluation_set_decided": sets.decided}
+
+
+def set_rows(sets: SetCoverage) -> list[dict[str, object]]:
+    """Measured error rates of prediction sets as a table: of all utterances, and of every group."""
+    found = [("all", name or "all", score) for name, score in sets.errors.items()]
+    found += [(kind, group.name, group) for kind, groups in sets.groups.items() for group in groups]
+    rows = []
+    for kind, name, score in found:
+        (error,) = score.scores.values()
+        row: dict[str, object] = {"kind": kind, "group": name, "utterances": score.utterances}
+        rows.append(row | {"error_rate": error.value, **_ends("error_rate", error.interval)})
+    return rows
 
 
 def score_rows(evaluation: Evaluation) -> list[dict[str, object]]:

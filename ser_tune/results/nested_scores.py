@@ -3,12 +3,13 @@
 import math
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, takewhile
 from pathlib import Path
 
 import numpy as np
+import optuna
 from mlflow.entities import Run
 
 from ..coordination import study_names
@@ -33,7 +34,7 @@ from ..tracking import (
 from .evaluated_networks import EvaluatedNetworks, nested_networks
 from .stored_runs import inner_name, runs_of
 
-__all__ = ["Nested", "OuterFold", "find_nested", "is_nested", "nested_searches"]
+__all__ = ["Nested", "OuterFold", "find_nested", "is_nested", "nested_runs", "nested_searches"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,20 +155,42 @@ def is_nested(run: Run) -> bool:
     return STUDY_TAG not in run.data.tags and score_of(run, "outer") is not None
 
 
+def _best_trials(workspace: Workspace, study: str) -> "Iterator[tuple[StudyDefinition, optuna.Study, int]]":
+    """The searches of a nested study: definition, record in Optuna, and number of the best trial.
+
+    Raises:
+        StudyError: A search has no complete trial.
+    """
+    names = study_names(workspace.project)
+    for name in takewhile(names.__contains__, (inner_name(study, number) for number in count())):
+        stored, definition = workspace.study(name)
+        best = summarise(stored).best
+        if best is None:
+            raise StudyError(f"study '{name}' has no complete trial; run '{study}' again")
+        yield definition, stored, best[0]
+
+
+def nested_runs(workspace: Workspace, study: str, corpus: str) -> Iterator[tuple[tuple[str, ...], Run]]:
+    """Speakers that each search of a nested study never saw, and the run of its best trial.
+
+    Raises:
+        StudyError: A search has no complete trial.
+    """
+    for definition, stored, trial in _best_trials(workspace, study):
+        (run,) = runs_of(workspace, stored, [trial], corpus)
+        yield definition.config.protocol.holdout, run
+
+
 def nested_searches(workspace: Workspace, study: str, data: Path | None) -> tuple[EvaluatedNetworks, StudyDefinition]:
     """The networks of the best trials of a nested study's searches, and the definition of a search.
 
     Raises:
         StudyError: A search or its run is gone.
     """
-    names, searches = study_names(workspace.project), []
-    for name in takewhile(names.__contains__, (inner_name(study, number) for number in count())):
-        stored, definition = workspace.study(name)
+    searches = []
+    for definition, stored, trial in _best_trials(workspace, study):
         prepared = prepare(definition.with_data(data), workspace.project)
-        best = summarise(stored).best
-        if best is None:
-            raise StudyError(f"study '{name}' has no complete trial; run '{study}' again")
-        (run,) = runs_of(workspace, stored, [best[0]], prepared.corpus.name)
+        (run,) = runs_of(workspace, stored, [trial], prepared.corpus.name)
         searches.append((prepared, open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")))
     if not searches:
         raise StudyError(f"the searches of the nested study '{study}' are gone from {workspace.project.storage_url}")

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
+from ..tasks import StatedSets
 from .request_body import MOST_ROWS
 
 __all__ = ["description_of"]
@@ -26,16 +27,18 @@ _ERROR = {
 }
 
 
-def description_of(labels: Sequence[str], metadata: Mapping[str, Any]) -> bytes:
+def description_of(labels: Sequence[str], metadata: Mapping[str, Any], sets: StatedSets | None = None) -> bytes:
     """The JSON document of a model's server.
 
     Args:
         labels: The names of the model's outputs, which answers have as fields.
         metadata: As `save_predictor` stores it: `number`, `scales` and `errors`; empty of one emotion of several.
+        sets: Prediction sets of the answers; None without.
     """
     answer = {
         "label": {"type": "string", "description": "the answer in words, such as an emotion or all ratings"},
         **{label: _field(label, metadata) for label in labels},
+        **_set_fields(labels, sets),
     }
     rows = {"type": "array", "maxItems": MOST_ROWS, "items": {"type": "object", "properties": _COLUMNS}}
     answers = {"type": "array", "items": {"type": "object", "required": list(answer), "properties": answer}}
@@ -58,6 +61,15 @@ def description_of(labels: Sequence[str], metadata: Mapping[str, Any]) -> bytes:
         },
     }
     return json.dumps(document, ensure_ascii=False).encode()
+
+
+def _set_fields(labels: Sequence[str], sets: StatedSets | None) -> dict[str, Any]:
+    """The fields of a prediction set: text of classes, or both ends of each rating's range."""
+    if sets is None:
+        return {}
+    kind = "string" if sets.has_members else "number"
+    words = f"prediction set at the error rate {sets.error_rate:g}" + (", classes with | between" * sets.has_members)
+    return {name: {"type": kind, "description": words} for name in sets.column_names(labels)}
 
 
 def _json_of(schema: Mapping[str, Any]) -> dict[str, Any]:

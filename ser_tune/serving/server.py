@@ -17,7 +17,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc import PyFuncModel, scoring_server
 
 from ..errors import StorageError
-from ..prediction import ALLOW_PATHS, MAX_SECONDS, SERVING
+from ..prediction import ALLOW_PATHS, ERROR_RATE, MAX_SECONDS, SERVING
+from ..tasks import StatedSets
 from ..tracking import load_files
 from .connections import MOST_CONNECTIONS, Connection
 from .guard import Guard
@@ -45,6 +46,7 @@ class Server:
         allowed: Sequence[Path] = (),
         allow_hosts: Sequence[str] = (),
         limits: Limits | None = None,
+        sets: StatedSets | None = None,
     ) -> None:
         """Load the model and claim the port; `run` answers.
 
@@ -55,6 +57,7 @@ class Server:
             allowed: Folders whose files requests may name.
             allow_hosts: Names that requests may use for this server, beside its addresses; `*` is any.
             limits: None is the default.
+            sets: Prediction sets, which answers then have; None is answers without.
 
         Raises:
             StorageError: The port is taken, or `allowed` is not a folder.
@@ -66,7 +69,7 @@ class Server:
         self._socket = listening_socket(host, port)
         self.address = f"http://{f'[{host}]' if ':' in host else host}:{self._socket.getsockname()[1]}"
         try:
-            model = _loaded(folder, allowed, limits)
+            model = _loaded(folder, allowed, limits, sets)
         except BaseException:
             self._socket.close()
             raise
@@ -77,7 +80,7 @@ class Server:
             max_bytes=int(limits.max_mb * 1e6),
             hosts=[host, *allow_hosts],
             version=mlflow.__version__,
-            description=description_of(labels, metadata.metadata or {}),
+            description=description_of(labels, metadata.metadata or {}, sets),
         )
         config = uvicorn.Config(
             guard,
@@ -102,11 +105,13 @@ class Server:
             self._server.run([self._socket])
 
 
-def _loaded(folder: str, allowed: Sequence[Path], limits: Limits) -> PyFuncModel:
+def _loaded(folder: str, allowed: Sequence[Path], limits: Limits, sets: StatedSets | None) -> PyFuncModel:
     """Load a version, whose code reads the limits from the environment."""
     os.environ[ALLOW_PATHS] = os.pathsep.join(str(place.resolve()) for place in allowed)
     os.environ[MAX_SECONDS] = str(limits.max_seconds)
     os.environ[SERVING] = "true"
+    if sets is not None:
+        os.environ[ERROR_RATE] = str(sets.error_rate)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of FastAPI's and MLflow's own making
         return load_files(folder)

@@ -5,8 +5,30 @@ To add one: a module with a `TASK`, and its line here; an installed package adds
 
 from ..components import Catalogue
 from .base import Goal, Targets, Task, Traceable, View
+from .prediction_sets import (
+    SETS_FILE,
+    UNCERTAIN,
+    PredictionSets,
+    StatedSets,
+    calibrate_sets,
+    read_prediction_sets,
+)
 
-__all__ = ["DEFAULT_TASK", "TASKS", "Goal", "Targets", "Task", "Traceable", "View"]
+__all__ = [
+    "DEFAULT_TASK",
+    "SETS_FILE",
+    "TASKS",
+    "UNCERTAIN",
+    "Goal",
+    "PredictionSets",
+    "StatedSets",
+    "Targets",
+    "Task",
+    "Traceable",
+    "View",
+    "calibrate_sets",
+    "read_prediction_sets",
+]
 
 DEFAULT_TASK = "classification"
 TASKS: Catalogue[Task] = Catalogue(

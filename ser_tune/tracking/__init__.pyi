@@ -16,7 +16,7 @@ from .digests import FILES_TAG, refuse_changed
 from .encoders import log_self_contained
 from .failures import TrackingClient, download, is_missing, named, reason_of, tracking_errors
 from .held_out_scores import read_single_scores, score_on_holdout, score_on_test, score_on_validation, score_stressed
-from .loading import LoadedModel, load_files, model_errors, open_predictor
+from .loading import LoadedModel, load_files, model_errors, open_model, open_predictor, prediction_sets_of
 from .mlflow_internals import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, get_git_commit
 from .mlflow_pages import StudyPages, link_study, run_link, study_pages
 from .observer import TrackingObserver
@@ -130,9 +130,11 @@ __all__ = [
     "no_randomness",
     "objective_of",
     "open_delivered",
+    "open_model",
     "open_predictor",
     "open_run",
     "origin_tags",
+    "prediction_sets_of",
     "process_tag",
     "protocol_of",
     "protocol_tags",

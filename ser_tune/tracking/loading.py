@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -16,9 +16,12 @@ from .failures import download
 
 if TYPE_CHECKING:
     from ..prediction import Heard, Prediction, Predictor, Recipe
-    from ..tasks import Task
+    from ..tasks import PredictionSets, Task
 
-__all__ = ["LoadedModel", "load_files", "model_errors", "open_predictor"]
+__all__ = ["CONTENT", "LoadedModel", "load_files", "model_errors", "open_model", "open_predictor", "prediction_sets_of"]
+
+CONTENT = PurePosixPath("artifacts", "predictor")
+"""The predictor's folder in a model."""
 
 
 def open_predictor(uri: str) -> "Predictor":
@@ -73,9 +76,9 @@ def _is_ours(error: Exception) -> bool:
 class LoadedModel:
     """A registered model: audio in, predictions out. It runs its own copy of ser_tune, and raises our errors."""
 
-    def __init__(self, predictor: "Predictor") -> None:
-        """Wrap what `open_predictor` returned."""
-        self._predictor = predictor
+    def __init__(self, predictor: "Predictor", sets: "PredictionSets | None" = None) -> None:
+        """Wrap what `open_predictor` returned, and the prediction sets beside it, if there are some."""
+        self._predictor, self._sets = predictor, sets
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -123,6 +126,15 @@ class LoadedModel:
         return dict(zip(self.labels, np.mean(known, axis=0).tolist(), strict=True)) if all(known) else {}
 
     @property
+    def prediction_sets(self) -> "PredictionSets":
+        """Its prediction sets, by their error rate.
+
+        Raises:
+            ConfigError: It has none: another task, or trained by an earlier version.
+        """
+        return _known_sets(self._sets)
+
+    @property
     def predictors(self) -> "Sequence[Predictor]":
         """The predictor, or the members of a combination."""
         members: Sequence[Predictor] = getattr(self._predictor, "members", [self._predictor])
@@ -147,6 +159,37 @@ class LoadedModel:
         """Predict decoded utterances, as `predict` does."""
         with model_errors():
             return list(map(_ours, self._predictor.predict_heard(heard)))
+
+
+def prediction_sets_of(folder: Path) -> "PredictionSets":
+    """The prediction sets of a model whose files are in a folder.
+
+    Raises:
+        ConfigError: It has none: another task, or trained by an earlier version.
+    """
+    from ..tasks import read_prediction_sets
+
+    return _known_sets(read_prediction_sets(folder / CONTENT))
+
+
+def _known_sets(sets: "PredictionSets | None") -> "PredictionSets":
+    if sets is None:
+        raise errors.ConfigError(
+            "the model has no prediction sets: they are of models that predict one of several classes or ratings, and "
+            "that this version of ser-tune trained, or a later one"
+        )
+    return sets
+
+
+def open_model(folder: Path) -> LoadedModel:
+    """Load a model whose files are in a folder, with its prediction sets.
+
+    Raises:
+        RegistryError: A package that the model needs is missing or broken.
+    """
+    from ..tasks import read_prediction_sets
+
+    return LoadedModel(open_predictor(str(folder)), read_prediction_sets(folder / CONTENT))
 
 
 def _known(recipe: "Recipe", name: str) -> Sequence[Any]:

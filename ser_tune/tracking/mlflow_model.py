@@ -8,6 +8,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import json
+import os
 import sys
 import threading
 import zipfile
@@ -29,6 +30,8 @@ class SpeechModel(PythonModel):
 
     package: Any
     predictor: Any
+    sets: Any
+    """Prediction sets at the error rate of the environment; None without."""
     lock: threading.Lock
     """A network whose batch norm adapts to a speaker changes while it predicts."""
 
@@ -56,6 +59,8 @@ class SpeechModel(PythonModel):
         self.lock = threading.Lock()
         self.package = _own_package(folder / "ser_tune.zip")
         self.predictor = self.package.load_predictor(folder, find_encoder)
+        rate, sets = os.environ.get(self.package.ERROR_RATE), self.package.read_prediction_sets(folder)
+        self.sets = None if rate is None or sets is None else sets.at(float(rate))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:  # noqa: ANN401
         """Predict each row.
@@ -69,7 +74,7 @@ class SpeechModel(PythonModel):
 
         Returns:
             A row each: the answer in the column `label`, and each output of the model, such as the probability of a
-            class or the rating of a dimension, in the column of its name.
+            class or the rating of a dimension, in the column of its name. With prediction sets also their columns.
 
         Raises:
             MlflowException: There are no rows, or a row cannot be used; of the kind that a server answers with 400.
@@ -91,7 +96,12 @@ class SpeechModel(PythonModel):
             # MLflow's scoring server answers 400, without a stack trace
             raise MlflowException.invalid_parameter_value(str(error)) from error
         ordered = [predicted[number] for number in range(len(rows))]
-        return pd.DataFrame([{"label": answer.label, **answer.numbers} for answer in ordered])
+        return pd.DataFrame([self._answer(answer) for answer in ordered])
+
+    def _answer(self, found: Any) -> dict[str, Any]:  # noqa: ANN401 - a prediction of the package's own class
+        """The row of an utterance."""
+        row = {"label": found.label, **found.numbers}
+        return row if self.sets is None else row | self.sets.columns(found.numbers, found.label)
 
 
 def _own_package(file: Path) -> ModuleType:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from importlib.metadata import version
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -25,9 +25,10 @@ from .. import errors
 from ..architectures import ARCHITECTURES
 from ..features import FEATURE_SETS
 from ..prediction import Committee, Predictor, Recipe
-from ..tasks import DEFAULT_TASK, TASKS
+from ..tasks import DEFAULT_TASK, SETS_FILE, TASKS, PredictionSets
 from .encoders import ENCODERS_FILE, store_encoders, stored_encoders
 from .failures import download, is_missing, reason_of
+from .loading import CONTENT
 from .mlflow_internals import MLMODEL_FILE_NAME, Array
 from .workspace import Workspace
 
@@ -46,9 +47,6 @@ CARRIED = (
 )
 """Rooms that a model carries: `prediction` and those below, which it may import."""
 
-CONTENT = PurePosixPath("artifacts", "predictor")
-"""The predictor's folder in a model."""
-
 INPUTS = Schema(
     [
         ColSpec(DataType.string, "path", required=False),
@@ -61,21 +59,32 @@ INPUTS = Schema(
 
 
 def log_predictor(
-    workspace: Workspace, run: Run, predictor: Predictor | Committee, *, name: str, tags: dict[str, str]
+    workspace: Workspace,
+    run: Run,
+    predictor: Predictor | Committee,
+    *,
+    name: str,
+    tags: dict[str, str],
+    sets: PredictionSets | None = None,
 ) -> str:
-    """Store a trained predictor as an MLflow model of a run.
+    """Store a trained predictor, with its prediction sets if it has some, as an MLflow model of a run.
 
     Returns:
         The logged model's identifier.
     """
     with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
         folder = Path(temporary) / "model"
-        save_predictor(predictor, folder)
+        save_predictor(predictor, folder, sets)
         return log_saved(workspace, run, folder, name=name, tags=tags)
 
 
-def save_predictor(predictor: Predictor | Committee, folder: Path) -> None:
+def save_predictor(predictor: Predictor | Committee, folder: Path, sets: PredictionSets | None = None) -> None:
     """Write a trained predictor as an MLflow model into a new folder, complete but for pretrained encoders.
+
+    Args:
+        predictor: Its networks and front end.
+        folder: Is made.
+        sets: Its prediction sets; None where it has none.
 
     Raises:
         OSError: The disk is full or cannot be written.
@@ -88,6 +97,8 @@ def save_predictor(predictor: Predictor | Committee, folder: Path) -> None:
     content.mkdir(parents=True)
     (content / "ser_tune.zip").write_bytes(_code())
     predictor.save(content)
+    if sets is not None:
+        (content / SETS_FILE).write_text(sets.as_json(), encoding="utf-8")
     (content / "plugins.json").write_text(json.dumps(plugins, indent=2), encoding="utf-8")
     (content / ENCODERS_FILE).write_text("{}", encoding="utf-8")
     facts = _metadata(members)

@@ -15,7 +15,7 @@ from ..corpora import Annotation, Corpus, Utterance
 from ..errors import RegistryError
 from ..metrics import Metric
 from ..resampling import sums_of
-from ..tasks import Task
+from ..tasks import PredictionSets, Task, calibrate_sets
 from .runs import task_of
 from .workspace import Workspace
 
@@ -57,6 +57,16 @@ class Predictions:
         annotation_of = {utterance.id: utterance.annotation for utterance in utterances}
         annotations = [annotation_of.get(name, Annotation()) for name in self.utterances]
         return model_against_crowd(self.task.encoding, self.names, self.shown, self.speaker_numbers, annotations)
+
+    @property
+    def sets(self) -> PredictionSets | None:
+        """The prediction sets that these utterances calibrate; None where the task has none."""
+        return self.sets_of(slice(None))
+
+    def sets_of(self, chosen: np.ndarray | slice) -> PredictionSets | None:
+        """The prediction sets that some of the utterances calibrate."""
+        shown, truth, speakers = self.shown[chosen], self.truth[chosen], self.speaker_numbers[chosen]
+        return calibrate_sets(self.task.predictions, shown, truth, speakers)
 
     def sums(self, metric: Metric) -> np.ndarray:
         """A metric's sums of each speaker's utterances, speakers sorted, shape (S, ...)."""

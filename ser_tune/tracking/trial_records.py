@@ -15,6 +15,7 @@ from ..config import added_defaults, flatten
 from ..features import FEATURE_FORMAT
 from ..prediction import Predictor
 from ..search import StudyStart, StudySummary, TrialOutcome
+from ..tasks import calibrate_sets
 from .outbox import MetricRow, StudyRecord, TrialRecord
 from .package import save_predictor
 from .prediction_tables import predictions_file, write_predictions
@@ -179,7 +180,10 @@ def write_model(folder: Path, start: StudyStart, outcome: TrialOutcome) -> None:
     networks = [fold.fitted.network for fold in outcome.folds]
     scalings = [fold.fitted.scaling for fold in outcome.folds]
     prototypes, folds = [fold.fitted.prototypes for fold in outcome.folds], [fold.fold.key for fold in outcome.folds]
-    save_predictor(Predictor(recipe, networks, scalings, prototypes=prototypes, folds=folds), folder)
+    shown = task.show(np.concatenate([fold.fitted.validation for fold in outcome.folds]))
+    held_out = np.concatenate([fold.fold.validation for fold in outcome.folds])
+    sets = calibrate_sets(task.predictions, shown, truth, start.corpus.speaker_numbers[held_out])
+    save_predictor(Predictor(recipe, networks, scalings, prototypes=prototypes, folds=folds), folder, sets)
 
 
 def _metrics_of(outcome: TrialOutcome, start: StudyStart) -> list[MetricRow]:

@@ -67,6 +67,8 @@ ADDED = (
     Added("printed/*/promotion/test_sets", "{}"),
     Added("printed/evaluate*/crowd", "None"),
     Added("run/*/tag/ser_tune.feature_format", "[0-9]*"),
+    Added("*/prediction_sets.json/*", "*"),
+    Added("*/tag/ser_tune.files/artifacts/predictor/prediction_sets.json", "*"),
 )
 """All that a later version may store besides."""
 

@@ -1,6 +1,6 @@
 """Printing of `evaluate`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ... import api
@@ -11,7 +11,8 @@ from ..registration import Call
 from .agreement import crowd_record
 
 if TYPE_CHECKING:
-    from ...results import AnswerKind, Evaluation, Stressed
+    from ...resampling import Estimate
+    from ...results import AnswerKind, Evaluation, SetCoverage, Stressed
 
 __all__ = ["print_evaluation"]
 
@@ -32,6 +33,8 @@ def print_evaluation(call: Call[api.Evaluated], *, as_json: bool) -> None:
         results.print(f"crowd: {sentence}")
     if found.stressed:
         _print_stress(found.stressed, evaluation)
+    if found.sets is not None:
+        _print_sets(found.sets)
     for note in evaluation.setup.notes:
         results.print(f"note: {note}")
     notes.print(f"run {found.run_id}; predictions, tables and pictures are its artifacts")
@@ -115,6 +118,47 @@ def _print_stress(stressed: "Sequence[Stressed]", evaluation: "Evaluation") -> N
     )
 
 
+def _print_sets(sets: "SetCoverage") -> None:
+    """Print the measured error rate of prediction sets beside the stated one."""
+    bound = "at most " * sets.guaranteed
+    rows = [row for row in stored.set_rows(sets) if row["kind"] in ("all", "speaker")]
+    print_table(
+        ["prediction sets of", "utterances", f"error rate [95 %], stated {bound}{sets.error_rate:g}"],
+        [
+            [str(row["group"]), str(row["utterances"]), with_interval(score.value, score.interval)]
+            for row, score in zip(rows[:LISTED], _errors(sets), strict=False)
+        ],
+    )
+    if sets.decided is None:
+        widths = ", ".join(f"{name} {width:.2f}" for name, width in sets.sizes.items())
+        results.print(f"mean width of the ranges: {widths}")
+    else:
+        wrong = "" if sets.wrong is None else f", of whose answers {sets.wrong:.1%} are wrong"
+        results.print(
+            f"a set has {sets.sizes['']:.2f} classes on average; {sets.decided:.1%} of the utterances have a single one"
+            f"{wrong}; {sets.empty:.1%} have an empty set"
+        )
+    results.print(f"calibrated: {sets.calibration}")
+
+
+def _errors(sets: "SetCoverage") -> "Iterator[Estimate]":
+    for found in (*sets.errors.values(), *sets.groups.get("speaker", ())):
+        yield from found.scores.values()
+
+
+def _set_record(sets: "SetCoverage") -> dict[str, object]:
+    return {
+        "error_rate": sets.error_rate,
+        "guaranteed": sets.guaranteed,
+        "calibration": sets.calibration,
+        "measured": _json_rows(stored.set_rows(sets)),
+        "sizes": {name or "all": size for name, size in sets.sizes.items()},
+        "decided": sets.decided,
+        "empty": sets.empty,
+        "wrong": sets.wrong,
+    }
+
+
 def _record(found: api.Evaluated) -> dict[str, object]:
     evaluation, setup = found.evaluation, found.evaluation.setup
     return {
@@ -139,6 +183,7 @@ def _record(found: api.Evaluated) -> dict[str, object]:
         **({} if evaluation.reliability is None else {setup.kind.error[0]: evaluation.reliability.ece}),
         "temperature": evaluation.temperature,
         "crowd": evaluation.crowd and crowd_record(evaluation.crowd),
+        **({} if found.sets is None else {"prediction_sets": _set_record(found.sets)}),
         "stress": _json_rows(stored.stress_rows(found.stressed)),
         "coverage": [{"coverage": row.coverage, "accuracy": row.accuracy} for row in evaluation.coverage],
     }

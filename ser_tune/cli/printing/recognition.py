@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -47,6 +47,8 @@ def print_predictions(
     call: "Call[Iterator[Prediction | Unusable]]",
     *,
     min_confidence: float,
+    error_rate: float | None = None,
+    guaranteed: bool = False,
     segments: bool = False,
     plot: Annotated[Path | None, Argument(metavar="FILE")] = None,
     timeline: bool = False,
@@ -61,6 +63,8 @@ def print_predictions(
     Args:
         call: Predicts the files.
         min_confidence: The probability below which an answer is uncertain.
+        error_rate: The error rate of prediction sets.
+        guaranteed: Whether the error rate is a bound.
         segments: A row for every segment; with --timeline, for every window.
         plot: Also draw waveform, spectrogram, emotions over time and the model's attention in one utterance, as PNG,
             SVG or PDF; with --timeline: curves over time of one recording.
@@ -76,6 +80,9 @@ def print_predictions(
         raise typer.BadParameter(f"pass --csv or --{'json' if as_json else f'format {form}'}, not both")
     forms = Forms((*FORMS, *LABEL_FORMS) if timeline else FORMS)
     output = _Output(forms.chosen("csv" if csv else form, as_json=as_json), out)
+    if error_rate is not None and (timeline or segments or plot is not None):
+        option = "--timeline" if timeline else "--segments" if segments else "--plot"
+        raise typer.BadParameter(f"--error-rate is of whole utterances; drop it or {option}")
     if not timeline:
         _print_utterances(call.arguments, output, by_segment=segments, min_confidence=min_confidence, picture=plot)
         return
@@ -97,14 +104,16 @@ def _print_utterances(
         if len(paths) != 1:
             raise ConfigError(f"--plot draws one utterance; got {len(paths)} files")
     loaded = _load_for_files(model, given["project"], "these files are")
-    answers = Answers(loaded, timed=by_segment, with_errors=not by_segment)
+    stated = {"error_rate": given.get("error_rate"), "guaranteed": given.get("guaranteed", False)}
+    sets = recordings.stated_sets(loaded, **stated, min_confidence=min_confidence)
+    answers = Answers(loaded, timed=by_segment, with_errors=not by_segment, sets=sets)
 
     def rows_of(found: "Prediction") -> Iterator[Row]:
         if by_segment and not found.segments:
             raise ConfigError(f"'{model}' combines trials that cut utterances into unlike segments; drop --segments")
         if not by_segment:
-            label = recordings.label_of(loaded, found.numbers, min_confidence)
-            yield answers.row(found.source, label, found.numbers)
+            label = found.label if sets else recordings.label_of(loaded, found.numbers, min_confidence)
+            yield answers.whole(replace(found, label=label))
             return
         for part in found.segments:
             label = recordings.label_of(loaded, part.numbers, min_confidence)
@@ -113,7 +122,7 @@ def _print_utterances(
     with _Progress(output) as progress:
         if picture is None:
             found = api.predict(
-                loaded, paths, listed=sys.stdin, min_confidence=min_confidence, progressed=progress.moved
+                loaded, paths, listed=sys.stdin, min_confidence=min_confidence, **stated, progressed=progress.moved
             )
         else:
             found = iter([api.draw(loaded, paths[0], picture)])
