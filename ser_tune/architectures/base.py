@@ -97,6 +97,11 @@ class Examples:
     """Keeps results for solvers of examples with the same source."""
     weights: "Tensor | None" = None
     """Weight of each example, beside those of classes, shape (N,), float64, with mean 1; None where all are 1."""
+    changes: "Tensor | None" = None
+    """Changes of features, averaged over frames, that must change no score, such as those by noise, shape (M, C, F), of
+    which the squares sum up to the mean over an example's changes, times N; None where there are none."""
+    stability: float = 0.0
+    """Weight of the squared changes of scores, relative to the solver's loss."""
 
     @classmethod
     def of(cls, inputs: Inputs, labels: "Tensor", speakers: "Tensor", kind: str = "classes") -> "Examples":

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from .base import BLOCK, Architecture, Examples, InputShape
 if TYPE_CHECKING:
     from torch import nn
 
+    from .linear.maps import SymmetricMap
     from .linear.problem import Problem
     from .linear.targets import Supervision
     from .networks.linear_probe import LinearProbe
@@ -90,25 +92,31 @@ def solve(network: "LinearProbe", settings: LinearProbeSettings, examples: Examp
         from .linear.large import fit_large
 
         with threadpool_limits(torch.get_num_threads(), user_api="blas"):
+            examples, steady = _steadied(network, examples, penalty)
             groups = groups_of(speakers) if calibrates else None
             weights, scores = fit_large(network, examples, aims, penalty, groups)
     else:
         with threadpool_limits(1, user_api="blas"):  # small products wait for threads longer than they take
-            problem = _problem(network, examples, aims, penalty)
+            problem, steady = _problem(network, examples, aims, penalty)
             full = solved(problem)
             scores = left_out(problem, full, speakers) if calibrates else None
             weights = problem.space.of_features(full.weights)
+    if steady is not None:
+        weights[:, :-1] = steady(weights[:, :-1])
     found = Calibration() if scores is None else calibrated(examples.kind, scores, values)
     network.temperature.fill_(found.temperature)
     network.classifier.weight.copy_(torch.from_numpy(found.gain * weights[:, :-1].T).T)
     network.classifier.bias.copy_(torch.from_numpy(found.gain * weights[:, -1] + found.shift))
 
 
-def _problem(network: "LinearProbe", examples: Examples, aims: "Supervision", penalty: float) -> "Problem":
-    """The problem of the features that a probe reads; shares of layers are learned first, and filled in."""
+def _problem(
+    network: "LinearProbe", examples: Examples, aims: "Supervision", penalty: float
+) -> "tuple[Problem, SymmetricMap | None]":
+    """The problem of the features that a probe reads, and their map; shares of layers are learned, and filled in."""
     import torch
 
     from .linear.layers import weighted_layers
+    from .linear.maps import Spread, steadying
     from .linear.problem import Problem, space_of
 
     def features() -> np.ndarray:
@@ -117,17 +125,53 @@ def _problem(network: "LinearProbe", examples: Examples, aims: "Supervision", pe
         result: np.ndarray = (read[0] if len(read) == 1 else torch.cat(read)).cpu().numpy()
         return result
 
+    changes = None if examples.changes is None else examples.changes.cpu().numpy()
     if network.weighted:
         layers = features()
         shares = weighted_layers(layers, aims, penalty)
         network.layer_weights.copy_(torch.from_numpy(shares))
-        mixed = np.zeros((len(layers), layers.shape[2]))
-        for number, share in enumerate(shares):  # layer by layer, not all in float64 at once
-            mixed += share * layers[:, number].astype(np.float64)
-        return Problem.of(space_of(mixed), aims, penalty)
+        mixed = _mixed(layers, shares)
+        if changes is None:
+            return Problem.of(space_of(mixed), aims, penalty), None
+        steady = steadying(Spread.of(_mixed(changes, shares)), examples.stability / penalty)
+        return Problem.of(space_of(steady(mixed)), aims, penalty), steady
     shared, key = examples.results, (examples.source, tuple(network.channels))
-    space = shared.get((key, "space"), lambda: space_of(features().reshape(len(examples), -1)))
-    return Problem.of(space, aims, penalty, shared=shared, key=key)
+    if changes is None:
+        space = shared.get((key, "space"), lambda: space_of(features().reshape(len(examples), -1)))
+        return Problem.of(space, aims, penalty, shared=shared, key=key), None
+    spread = shared.get((key, "changes"), lambda: Spread.of(changes.reshape(len(changes), -1)))
+    steady = steadying(spread, examples.stability / penalty)
+    return Problem.of(space_of(steady(features().reshape(len(examples), -1))), aims, penalty), steady
+
+
+def _mixed(layers: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """The weighted sum (N, F), float64, of layers (N, chosen, F)."""
+    mixed = np.zeros((len(layers), layers.shape[2]))
+    for number, share in enumerate(shares):  # layer by layer, not all in float64 at once
+        mixed += share * layers[:, number].astype(np.float64)
+    return mixed
+
+
+def _steadied(network: "LinearProbe", examples: Examples, penalty: float) -> "tuple[Examples, SymmetricMap | None]":
+    """The same examples, mapped when they are read, and their map.
+
+    Raises:
+        ConfigError: The layers' sum is learned, of which the map depends.
+    """
+    if examples.changes is None:
+        return examples, None
+    from .linear.mapped import MappedRows
+    from .linear.maps import Spread, steadying
+
+    if network.weighted:
+        raise ConfigError(
+            f"perturbation.stability is {examples.stability:g} with model.layers weighted, of features of more than "
+            f"{BLOCK // 2**20} MiB; expected other layers, or stability 0"
+        )
+    changes = examples.changes.cpu().numpy()
+    steady = steadying(Spread.of(changes.reshape(len(changes), -1)), examples.stability / penalty)
+    rows = MappedRows(examples.rows, [steady], np.zeros(len(examples), dtype=np.int64))
+    return replace(examples, rows=rows, source=""), steady
 
 
 def _in_units_of(network: "LinearProbe", examples: Examples) -> np.ndarray:

@@ -11,7 +11,7 @@ from .component_settings import (
     TaskSettings,
 )
 from .corpus_settings import UNION, CorpusPart, CorpusSettings
-from .domain_settings import BalanceSettings
+from .domain_settings import AlignmentSettings, BalanceSettings
 from .input_settings import (
     SHORTEST_REVERBERATION_S,
     TOGETHER,
@@ -36,6 +36,7 @@ __all__ = [
     "TOGETHER",
     "UNION",
     "AdaptationSettings",
+    "AlignmentSettings",
     "AnyTrial",
     "AugmentationSettings",
     "BalanceSettings",

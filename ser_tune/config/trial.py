@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from .adaptation_settings import AdaptationSettings
 from .base import Settings
 from .component_settings import FeatureSettings, LossSettings, ModelSettings, TaskSettings
-from .domain_settings import BalanceSettings
+from .domain_settings import AlignmentSettings, BalanceSettings
 from .input_settings import AugmentationSettings, NormalisationSettings, PerturbationSettings, SegmentSettings
 from .roles import Flag, Role
 from .training_settings import OptimizerSettings, TrainingSettings
@@ -38,6 +38,7 @@ class TrialConfig(Settings, Generic[ModelT, FeatureT, LossT]):
     augmentation: Annotated[AugmentationSettings, Role.DESCENT] = AugmentationSettings()
     perturbation: PerturbationSettings = PerturbationSettings()
     balance: Annotated[BalanceSettings, Role.ADDED] = BalanceSettings()
+    alignment: Annotated[AlignmentSettings, Role.ADDED] = AlignmentSettings()
     loss: Annotated[LossT, Role.DESCENT]
     optimizer: Annotated[OptimizerSettings, Role.DESCENT] = OptimizerSettings()
     training: TrainingSettings = TrainingSettings()
