@@ -164,6 +164,9 @@ class Architecture:
     it to gradient descent. Where there is one, settings of the role `DESCENT` do not apply."""
     solves: tuple[str, ...] = ("classes",)
     """The kinds of predictions that `solve` can learn, of which tasks make one each."""
+    aligns: bool = False
+    """Whether `solve` reads whole utterances by the mean of their frames alone, so that their features can be aligned,
+    and takes `Examples.changes`."""
     restricted: Mapping[str, Mapping[str, Choice]] = field(default_factory=dict)
     """Settings of the model of which a task allows a few values: its kind of predictions to dotted path to these
     values. They are the default search range too, and the first is the default."""

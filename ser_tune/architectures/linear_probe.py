@@ -202,6 +202,7 @@ ARCHITECTURE = Architecture(
     solves=tuple(OBJECTIVES),
     channels=lambda settings, channels: chosen_layers(settings.layers, channels),
     means=True,
+    aligns=True,
     restricted={kind: {"model.objective": Choice(names)} for kind, names in OBJECTIVES.items()},
     solver="ridge by eigenvectors; squared hinge and logistic by Newton's method, scores exact to 0.001, left out too; "
     "of more than 256 MiB all by conjugate gradients, exact to 0.005, left out to 0.02",

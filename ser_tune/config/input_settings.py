@@ -158,11 +158,12 @@ class PerturbationSettings(Settings):
     """Fewest bits that a copy is rounded to, of up to 12, as a recording that is far too quiet; none rounds nothing."""
     probability: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Probability with which each of these perturbations is applied to a copy of an utterance."""
-    stability: Annotated[float, Field(ge=0, le=1000), Role.DESCENT] = 0.0
+    stability: Annotated[float, Field(ge=0, le=1000)] = 0.0
     """Weight of stability training (Zheng et al. 2016, arXiv 1604.04326): the divergence KL(clean || copy) between the
     network's outputs for a clean segment and for the same segment of one copy is added to the loss of the clean
     segment. Copies then have no other part in training; what augments a segment augments its copy alike. Batch norm
-    takes the statistics of clean segments and of copies apart, and judges by those of clean ones. 0 switches it off."""
+    takes the statistics of clean segments and of copies apart, and judges by those of clean ones. A solver adds the
+    squared difference of the scores, which is to its loss as this weight. 0 switches it off."""
     LATER: ClassVar[frozenset[str]] = frozenset(
         {"band_hz", "bits", "codecs", "noise", "probability", "rooms", "saturation_db"}
     )

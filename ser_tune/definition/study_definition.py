@@ -37,6 +37,7 @@ from ..objectives import StudyObjective, objectives_of
 from ..tasks import DEFAULT_TASK, TASKS, Goal, Task
 from ..training import LOSSES
 from .differences import Difference, differences_of
+from .domains import refuse_unfitting_domains
 from .plan import Plan, plan_of
 
 __all__ = ["AnyStudy", "StudyDefinition", "metrics_of", "refuse_unfitting", "study_kind"]
@@ -210,6 +211,7 @@ class StudyDefinition:
         _, kind = _kinds(config.model.name, config.features.name, config.loss.name, config.task.name)
         trial = validated(kind, nest(flat), lambda path: f"trial with {path}")
         _refuse_restricted(trial, self.task)
+        refuse_unfitting_domains(trial)
         return trial
 
     def default(self) -> dict[str, Value]:
@@ -263,6 +265,7 @@ def refuse_unfitting(config: AnyStudy) -> None:
     if config.corpus.union and task.needs != UNION_NEEDS:
         raise ConfigError(f"task {task.name} needs {task.needs}, but a union of corpora has a single emotion of each")
     _refuse_restricted(config, task)
+    refuse_unfitting_domains(config)
     if (loss := LOSSES.get(config.loss.name)).targets != task.encoding:
         fitting = [name for name in LOSSES.names() if LOSSES.get(name).targets == task.encoding]
         raise ConfigError(

@@ -27,7 +27,7 @@ from ..folds import (
     text_independent_folds,
 )
 from ..tasks import Targets
-from .domains import refuse_without_corpora
+from .domains import refuse_unfitting_corpora
 from .fingerprint import Protocol
 from .folds_file import read_folds
 from .official_split import corpus_sets, has_official_split, official_fold, official_test_sets, split_note
@@ -213,12 +213,12 @@ def prepare(definition: StudyDefinition, project: Project) -> Prepared:
     definition = allowing_folders(definition.resolved(project.cache), project)
     corpus = load_corpus(definition, project)
     _refuse_scope_of_one(definition, corpus)
-    refuse_without_corpora(definition, corpus)
     for objective in definition.further:
         objective.check(corpus)
     targets = targets_of(definition, corpus)
     folds = draw_folds(definition, corpus, strata_of(definition, targets))
     trained = folds[: definition.config.protocol.fold_limit]
+    refuse_unfitting_corpora(definition, corpus, trained)
     protocol = Protocol.of(definition, corpus, targets, trained)
     return Prepared(definition, corpus, targets, trained, len(folds), protocol)
 

@@ -1,7 +1,7 @@
 """Training the network of one fold, by descent or by a solver."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,9 +11,11 @@ from torch import nn
 from ..architectures import ARCHITECTURES, BLOCK, PART, Examples, Held, Rows
 from ..architectures.networks import members_of, set_scale
 from ..device import keep_freed_memory
-from ..features import FEATURE_SETS
-from ..prediction import Recipe
+from ..features import FEATURE_SETS, Scaling
+from ..prediction import Recipe, SegmentReader, UtteranceFeatures, scaling_of_utterances
 from ..tasks import TASKS, Goal
+from .alignment.changes import changes_of
+from .alignment.features import aligned_rows, alignment_key
 from .descent import descend
 from .epochs import EpochReport
 from .fold import FittedNetwork, FoldTraining
@@ -94,6 +96,12 @@ def prepare_fold(
         keep_freed_memory()
     statistics = fold_statistics(config, data, train)
     scaling = (statistics.scalings, statistics.scaling_number)
+
+    def reading(copies: Sequence[UtteranceFeatures]) -> SegmentReader:
+        return recipe.reader(data.features, train, scaling, overlap=True, copies=copies)
+
+    # Solvers learn from clean speech alone where scores are to be stable; descent has its own way
+    steadied = architecture.solve is not None and config.perturbation.stability > 0
     return FoldTraining(
         config=config,
         recipe=recipe,
@@ -101,13 +109,26 @@ def prepare_fold(
         train=train,
         validation=validation,
         network=network,
-        reader=recipe.reader(data.features, train, scaling, overlap=True, copies=data.copies),
+        reader=reading(() if steadied else data.copies),
         held_out=recipe.reader(data.features, validation, scaling, overlap=False) if len(validation) else None,
         truth=data.targets.values[validation],
         statistics=statistics,
         seed=seed,
         goal=goal,
+        changed=reading(data.copies) if steadied else None,
+        unlabelled=_unlabelled(recipe, data, statistics.train_scaling),
     )
+
+
+def _unlabelled(recipe: Recipe, data: TrainingData, train: Scaling | None) -> SegmentReader | None:
+    """Segments of unlabelled speech, scaled as speech of an unknown speaker and corpus is."""
+    if data.unlabelled is None:
+        return None
+    count, settings = len(data.unlabelled.offsets) - 1, recipe.normalisation
+    train = train if settings.scope == "train" else None
+    speakers = np.zeros(count, dtype=np.int64)
+    scaling = scaling_of_utterances(data.unlabelled.moments, settings, train=train, speakers=speakers)
+    return recipe.reader(data.unlabelled, np.arange(count), scaling, overlap=True)
 
 
 def _solve(fold: FoldTraining, on_epoch: Callable[[EpochReport], None]) -> FittedNetwork:
@@ -120,8 +141,9 @@ def _solve(fold: FoldTraining, on_epoch: Callable[[EpochReport], None]) -> Fitte
     labels, speakers = (torch.from_numpy(own).to(device) for own in (values, fold.of_segments(fold.data.speakers)))
     weights = None if (found := fold.weights) is None else torch.from_numpy(found).to(device)
     source, shared = fold.data.inputs(fold.config, fold.train), fold.data.shared
-    rows = _rows(fold, source)
-    examples = Examples(rows, labels, speakers, fold.task.predictions, source, shared, weights)
+    rows, source, changes = _inputs(fold, source)
+    stability = fold.config.perturbation.stability
+    examples = Examples(rows, labels, speakers, fold.task.predictions, source, shared, weights, changes, stability)
     with torch.no_grad():
         solver(fold.network, fold.config.model, examples)
         network = fold.network.eval()
@@ -138,10 +160,34 @@ def _solve(fold: FoldTraining, on_epoch: Callable[[EpochReport], None]) -> Fitte
     return fold.fitted(1, (report,), outputs)
 
 
-def _rows(fold: FoldTraining, source: str) -> Rows:
-    """The inputs of a fold; those of a single block are kept for other trials."""
+def _inputs(fold: FoldTraining, source: str) -> tuple[Rows, str, torch.Tensor | None]:
+    """The inputs of a fold, a text of all that they depend on, and the changes of features that change no score.
+
+    Inputs of a single block are kept for other trials.
+    """
     reader, channels = fold.reader, ARCHITECTURES.get(fold.config.model.name).channels
-    if not source or reader.nbytes > BLOCK:
-        return reader
     read = None if channels is None else tuple(channels(fold.config.model, fold.data.features.frames.shape[1]))
-    return fold.data.shared.get((source, read, "inputs"), lambda: Held(reader.gather(np.arange(len(reader)))))
+    key, shared = (source, read, len(reader)), fold.data.shared
+    rows: Rows = reader
+    if source and reader.nbytes <= BLOCK:
+        rows = shared.get((key, "inputs"), lambda: Held(reader.gather(np.arange(len(reader)))))
+    changes = None
+    if (changed := fold.changed) is not None:
+
+        def make() -> torch.Tensor:
+            return changes_of(changed, len(reader))
+
+        changes = shared.get((key, "changes"), make) if source else make()
+    alignment = fold.config.alignment
+    if not alignment.is_solved:
+        return rows, source, changes
+    corpora = np.zeros(len(reader), dtype=np.int64)
+    if fold.data.corpora is not None:
+        corpora = fold.of_segments(fold.data.corpora)
+    text = alignment_key(alignment, corpora)
+
+    def align() -> Rows:
+        return aligned_rows(rows, corpora, alignment, fold.unlabelled)
+
+    aligned = shared.get((key, text), align) if source else align()
+    return aligned, source and f"{source} {text}", changes

@@ -56,6 +56,10 @@ class FoldTraining:
     seed: int
     """Seed of all random numbers."""
     goal: Goal
+    changed: SegmentReader | None = None
+    """Segments of clean speech, then of perturbed copies, between which a solver changes no score; None for others."""
+    unlabelled: SegmentReader | None = None
+    """Segments of unlabelled speech of the target; None where there is none."""
 
     @property
     def task(self) -> Task:

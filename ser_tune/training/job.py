@@ -33,6 +33,8 @@ class CachedData:
     targets: Targets
     speakers: np.ndarray
     corpora: np.ndarray | None
+    unlabelled: str | None = None
+    """Name of the cache entry of unlabelled speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +69,24 @@ class DataReader:
             StorageError: A cache entry cannot be read.
         """
         channels, device = config.features.model_dump_json(), config.training.device
-        keys = [(entry, channels, device) for entry in data.features]
+        keys = [(entry, channels, device) for entry in (*data.features, *filter(None, [data.unlabelled]))]
         # What this job reads, and no more: a search over feature settings must not pile them up
         self._read = {key: self._read[key] for key in keys if key in self._read}
         for key in keys:
             if key not in self._read:
                 store = open_features(self._folder, key[0], FEATURE_SETS.get(config.features.name), config.features)
                 self._read[key] = UtteranceFeatures.of(store, torch.device(device))
-        clean, *copies = (self._read[key] for key in keys)
-        source = json.dumps(keys)
+        clean, *others = (self._read[key] for key in keys)
+        copies = others[: len(data.features) - 1]
         return TrainingData(
-            clean, data.targets, data.speakers, data.corpora, tuple(copies), source=source, shared=self._shared
+            clean,
+            data.targets,
+            data.speakers,
+            data.corpora,
+            tuple(copies),
+            others[-1] if data.unlabelled else None,
+            source=json.dumps(keys),
+            shared=self._shared,
         )
 
 

@@ -27,6 +27,8 @@ class TrainingData:
     """A number for each utterance's corpus in a union, shape (U,), int64; None in a corpus by itself."""
     copies: tuple[UtteranceFeatures, ...] = ()
     """Perturbed copies of all utterances; training reads those of the training utterances."""
+    unlabelled: UtteranceFeatures | None = None
+    """Features of unlabelled speech of the target; None where there is none."""
     source: str = ""
     """Features of equal texts are equal; empty where that is unknown."""
     shared: Shared = field(default_factory=lambda: Shared(0))

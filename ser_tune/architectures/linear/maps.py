@@ -49,10 +49,13 @@ class Spread:
 
     @classmethod
     def of(cls, rows: np.ndarray) -> "Spread":
-        """Take the eigenvectors of the rows' products, shape (N, N)."""
-        values, vectors = eigh((rows @ rows.T).astype(np.float64), driver="evd", overwrite_a=True)
+        """Take the eigenvectors of the smaller matrix of products, of rows or of features."""
+        products = _products(rows).astype(np.float64)
+        values, vectors = eigh(products, driver="evd", overwrite_a=True)
         there = values > max(RANK * values[-1], np.finfo(np.float32).tiny)
         values, vectors = values[there], vectors[:, there]
+        if len(rows) > rows.shape[1]:
+            return cls(vectors.T.astype(rows.dtype), values)
         return cls(((vectors / np.sqrt(values)).T.astype(rows.dtype)) @ rows, values)
 
 
@@ -99,11 +102,17 @@ def shrinkage_of(features: np.ndarray) -> float:
     """
     count, width = features.shape
     centred = features - features.mean(axis=0)
-    products = (centred @ centred.T).astype(np.float64) / count
-    squared, mean = float(np.square(products).sum()), float(products.trace()) / width
-    distance = squared / width - mean**2
-    noise = (count * float(np.square(np.diagonal(products)).sum()) - squared) / count / width
+    lengths = np.square(centred, dtype=np.float64).sum(axis=1)
+    squared = float(np.square(_products(centred).astype(np.float64)).sum()) / count**2
+    distance = squared / width - (lengths.mean() / width) ** 2
+    noise = (float(np.square(lengths).sum()) / count - squared) / count / width
     return min(max(noise / distance, 1e-3), 1.0) if distance > 0 else 1.0
+
+
+def _products(rows: np.ndarray) -> np.ndarray:
+    """Products of rows (N, D), shape (N, N), or of their columns, (D, D), where there are fewer of these."""
+    products: np.ndarray = rows.T @ rows if len(rows) > rows.shape[1] else rows @ rows.T
+    return products
 
 
 def steadying(spread: Spread, weight: float) -> SymmetricMap:

@@ -1,0 +1,29 @@
+"""Settings of alignment and stability that do not fit an architecture."""
+
+from typing import TYPE_CHECKING
+
+from ..architectures import ARCHITECTURES
+from ..config import AnyTrial
+from ..errors import ConfigError
+
+if TYPE_CHECKING:
+    from .study_definition import AnyStudy
+
+__all__ = ["refuse_unfitting_domains"]
+
+
+def refuse_unfitting_domains(config: "AnyStudy | AnyTrial") -> None:
+    """Refuse an alignment of another kind of models, and stability where a solver has none.
+
+    Raises:
+        ConfigError: A setting does not fit the architecture.
+    """
+    architecture, kind = ARCHITECTURES.get(config.model.name), config.alignment.kind
+    is_solved, stability = architecture.solve is not None, config.perturbation.stability
+    if kind != "none" and config.alignment.is_solved != is_solved:
+        fits = "none, adversarial or mean_teacher" if config.alignment.is_solved else "none, whitening or coral"
+        trained = "solved" if is_solved else "trained by gradient descent"
+        raise ConfigError(f"alignment.kind is {kind}, but {architecture.name} is {trained}; expected {fits}")
+    if is_solved and not architecture.aligns and (kind != "none" or stability):
+        path, value = ("alignment.kind", kind) if kind != "none" else ("perturbation.stability", f"{stability:g}")
+        raise ConfigError(f"{path} is {value}, which the solver of {architecture.name} does without; leave it out")
