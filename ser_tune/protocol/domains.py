@@ -24,7 +24,7 @@ def refuse_unfitting_corpora(definition: StudyDefinition, corpus: Corpus, folds:
             ("balance.corpora", config.balance.corpora > 0),
             ("alignment.kind", config.alignment.kind == "whitening"),
         ):
-            if is_set or path == "balance.corpora" and path in search:
+            if is_set or (path == "balance.corpora" and path in search):
                 raise ConfigError(
                     f"{path} is {'set' if is_set else 'searched'}, but the study has one corpus, {corpus.name}; leave "
                     "it out, or name several corpora, such as --corpus emodb=DIR --corpus demo"

@@ -66,7 +66,7 @@ class Covariance:
     mean: np.ndarray
     """Shape (D,)."""
     spread: Spread
-    """Of the centred features, before shrinkage."""
+    """Eigenvectors of the centred features, before shrinkage."""
     shrinkage: float
     width: int
     """D."""
