@@ -172,7 +172,7 @@ def _matched(
     return networks.only(found.kept), found
 
 
-def _transductive(recipe: Recipe | AnyTrial) -> list[str]:
+def _transductive(recipe: "Recipe | AnyTrial") -> list[str]:
     """A note on what else of a speaker or corpus changes an utterance's prediction, where that limits the scores."""
     adaptation, whose = adaptation_of(recipe), together(recipe)
     if adaptation.heard is not None:
