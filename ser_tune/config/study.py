@@ -138,8 +138,9 @@ class SearchSettings(Settings):
     objectives: tuple[str, ...] = ()
     """The first is the metric that ranks trials, ends hopeless ones early, selects epochs and promotes; none means the
     task's own, such as uar. With more of them the search looks for a Pareto front: further metrics,
-    worst_group_METRIC:ATTRIBUTE (the worst group's score, such as worst_group_uar:gender), stressed_METRIC (in worse
-    recordings), size_mb, macs and seconds_per_second (on this machine). Metrics are part of the protocol."""
+    worst_group_METRIC:ATTRIBUTE (the worst group's score, such as worst_group_uar:gender), stressed_METRIC and
+    worst_condition_METRIC (mean and worst of worse recordings), size_mb, macs and seconds_per_second (on this machine).
+    Metrics are part of the protocol."""
     trials: Annotated[int, Field(ge=1, le=1_000_000), Flag("--trials")] = 50
     """Trials of the study in total; running it again resumes, or does nothing."""
     timeout_s: Annotated[Annotated[float, Field(gt=0)] | None, Flag("--timeout", metavar="SECONDS")] = None

@@ -13,14 +13,13 @@ from .normalisation import Moments, Scaling, Weighed, as_slice
 from .perturbation import copy_key
 from .segments import SegmentPlan, frame_numbers, plan_segments, random_crops
 from .store import FeatureStore, Progress, corpus_features, extract_features, open_features
-from .stress import CONDITIONS, TYPICAL_CONDITIONS, Alter, Condition, Disturbance
+from .stress import CONDITIONS, TYPICAL_CONDITIONS, Condition, Disturbance
 
 __all__ = [
     "CONDITIONS",
     "FEATURE_FORMAT",
     "FEATURE_SETS",
     "TYPICAL_CONDITIONS",
-    "Alter",
     "Condition",
     "Disturbance",
     "Extracted",

@@ -20,7 +20,7 @@ from ..corpora import Corpus
 from .channel import coloured_noise, rms
 from .perturbation import room_response
 
-__all__ = ["CONDITIONS", "TYPICAL_CONDITIONS", "Alter", "Condition", "Disturbance"]
+__all__ = ["CONDITIONS", "TYPICAL_CONDITIONS", "Condition", "Disturbance"]
 
 SNRS_DB = (20, 10, 0)
 REVERBERATIONS_S = (0.3, 0.6, 1.0)
@@ -199,15 +199,6 @@ class Disturbance:
             return condition.apply(speech, self._babble(number, len(speech)) if condition.babble else None)
 
         return alter
-
-    def recordings(self, condition: Condition) -> dict[int, np.ndarray]:
-        """All recordings in a condition, by their utterance's number; each of shape (N,), float32, 16 kHz.
-
-        Raises:
-            AudioError: A recording cannot be read.
-        """
-        alter = self.of(condition)
-        return {number: alter(number, utterance.speech()) for number, utterance in enumerate(self._corpus.utterances)}
 
     def _babble(self, number: int, length: int) -> np.ndarray:
         """Other speakers at once, shape (length,), equally loud; the same in every condition of an utterance."""

@@ -6,13 +6,13 @@ from functools import partial
 from ..errors import ConfigError, brief, valid_names
 from ..metrics import METRICS, Metric
 from ..tasks import Task
-from . import macs, metric, seconds_per_second, size_mb, stressed, worst_group
+from . import macs, metric, seconds_per_second, size_mb, stressed, worst_condition, worst_group
 from .base import ObjectiveKind, StudyObjective
 
 __all__ = ["KINDS", "objectives_of"]
 
 KINDS: tuple[ObjectiveKind, ...] = tuple(
-    module.OBJECTIVE for module in (metric, worst_group, stressed, size_mb, macs, seconds_per_second)
+    module.OBJECTIVE for module in (metric, worst_group, stressed, worst_condition, size_mb, macs, seconds_per_second)
 )
 """To add a kind: a module with an `OBJECTIVE`, and its name here."""
 

@@ -1,4 +1,4 @@
-"""Features of utterances that are in no cache of a corpus's features: of a second of noise, of disturbed recordings."""
+"""A network run on an utterance of a second of noise."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -7,33 +7,17 @@ import numpy as np
 
 from ..audio import SAMPLE_RATE_HZ
 from ..config import AdaptationSettings
-from ..features import FEATURE_SETS, FeatureStore, Scaling
+from ..features import Scaling
 
 if TYPE_CHECKING:
     from torch import nn
 
     from ..prediction import Recipe, UtteranceFeatures
 
-__all__ = ["features_of_second", "run_network", "utterance_features"]
+__all__ = ["features_of_second", "run_network"]
 
 LEVEL = 0.1
 """Standard deviation of the noise; full scale is 1."""
-
-
-def utterance_features(recipe: "Recipe", frames: np.ndarray, offsets: np.ndarray) -> "UtteranceFeatures":
-    """Extracted features as the networks of a recipe read them, on the CPU.
-
-    Args:
-        recipe: Its settings choose channels.
-        frames: All frames one after another, shape (N, C, F).
-        offsets: Start of each utterance, and N at the end, shape (U + 1,).
-    """
-    import torch
-
-    from ..prediction import UtteranceFeatures
-
-    channels = FEATURE_SETS.get(recipe.features.name).channels(recipe.features)
-    return UtteranceFeatures.of(FeatureStore.of(frames, offsets).channels(channels), torch.device("cpu"))
 
 
 def features_of_second(recipe: "Recipe") -> "UtteranceFeatures":
@@ -42,7 +26,7 @@ def features_of_second(recipe: "Recipe") -> "UtteranceFeatures":
     Raises:
         AudioError: The front end needs a longer utterance.
     """
-    from ..prediction import Heard, Predictor
+    from ..prediction import Heard, Predictor, utterance_features
 
     noise = np.random.default_rng(0).normal(0.0, LEVEL, SAMPLE_RATE_HZ).astype(np.float32)
     (frames,) = Predictor(recipe, [], []).extract([Heard("a second of noise", noise)])

@@ -7,6 +7,7 @@ from ..audio import Heard
 from ..tasks import read_prediction_sets
 from .adaptation import batch_norms
 from .committee import ENCODERS, Committee, load_predictor
+from .conditions import features_in, has_features_in, utterance_features
 from .predictor import Prediction, Predictor, SegmentPrediction, hear
 from .recipe import Recipe, adaptation_of, together
 from .requests import ALLOW_PATHS, ERROR_RATE, MAX_SECONDS, SERVING, hear_rows
@@ -35,6 +36,8 @@ __all__ = [
     "UtteranceFeatures",
     "adaptation_of",
     "batch_norms",
+    "features_in",
+    "has_features_in",
     "hear",
     "hear_rows",
     "load_predictor",
@@ -42,4 +45,5 @@ __all__ = [
     "scaling_of_utterances",
     "segment_outputs",
     "together",
+    "utterance_features",
 ]

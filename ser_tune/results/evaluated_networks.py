@@ -1,6 +1,6 @@
 """Networks that an evaluation scores: all of a version together, or each on speakers whom it was not trained on."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..corpora import Corpus, Utterance
-from ..features import Alter
+from ..features import Condition, Disturbance
 from ..folds import never_seen
 from ..prediction import Heard, together
 from ..protocol import Prepared
@@ -33,8 +33,8 @@ class EvaluatedNetworks:
     """Numbers in the corpus of the utterances that are judged, shape (N,)."""
     rows: np.ndarray
     """Places of these among all utterances that the networks can judge, shape (N,)."""
-    judge: Callable[[np.ndarray, Alter | None], np.ndarray]
-    """From rows and an alteration of the recordings to outputs in the form of the task, shape (N, K)."""
+    judge: Callable[[np.ndarray, Condition | None], np.ndarray]
+    """From rows and a condition of the recordings to outputs in the form of the task, shape (N, K)."""
 
     @classmethod
     def of(
@@ -42,7 +42,7 @@ class EvaluatedNetworks:
         description: str,
         corpus: Corpus,
         numbers: np.ndarray,
-        judge: Callable[[np.ndarray, Alter | None], np.ndarray],
+        judge: Callable[[np.ndarray, Condition | None], np.ndarray],
     ) -> "EvaluatedNetworks":
         """Judge everything."""
         return cls(description, corpus, numbers, np.arange(len(numbers)), judge)
@@ -56,16 +56,16 @@ class EvaluatedNetworks:
         """Judge fewer utterances: those of a mask of shape (N,)."""
         return replace(self, numbers=self.numbers[chosen], rows=self.rows[chosen])
 
-    def outputs(self, alter: Alter | None = None) -> np.ndarray:
+    def outputs(self, condition: Condition | None = None) -> np.ndarray:
         """Judge the utterances.
 
         Args:
-            alter: Changes each recording before it is judged; None is no change.
+            condition: Disturbs each recording before it is judged; None leaves it clean.
 
         Returns:
             Outputs in the form of the task, shape (N, K).
         """
-        return self.judge(self.rows, alter)
+        return self.judge(self.rows, condition)
 
 
 def all_networks(predictor: Any, task: Task, corpus: Corpus, numbers: np.ndarray) -> EvaluatedNetworks:  # noqa: ANN401
@@ -86,16 +86,19 @@ def all_networks(predictor: Any, task: Task, corpus: Corpus, numbers: np.ndarray
             return list(rows_by(labels[judged]).values())
         return np.array_split(np.arange(len(judged)), -(-len(judged) // AT_ONCE))
 
-    def recording(number: int, alter: Alter | None) -> Heard:
+    disturbance = Disturbance(corpus)
+
+    def recording(number: int, condition: Condition | None) -> Heard:
         utterance = corpus.utterances[number]
         speech = utterance.speech()
-        return Heard(str(utterance.path), speech if alter is None else alter(number, speech))
+        altered = speech if condition is None else disturbance.of(condition)(number, speech)
+        return Heard(str(utterance.path), altered)
 
-    def judge(rows: np.ndarray, alter: Alter | None) -> np.ndarray:
+    def judge(rows: np.ndarray, condition: Condition | None) -> np.ndarray:
         model, judged = LoadedModel(predictor), numbers[rows]
         shown = np.zeros((len(judged), len(model.labels)))
         for batch in batches(judged):
-            predictions = model.predict_heard([recording(int(number), alter) for number in judged[batch]])
+            predictions = model.predict_heard([recording(int(number), condition) for number in judged[batch]])
             for row, prediction in zip(batch, predictions, strict=True):
                 shown[row] = [prediction.numbers[label] for label in model.labels]
         return task.unshow(shown)
@@ -106,7 +109,7 @@ def all_networks(predictor: Any, task: Task, corpus: Corpus, numbers: np.ndarray
 def fold_networks(predictor: Any, prepared: Prepared, cache: Path) -> EvaluatedNetworks:  # noqa: ANN401 - as above
     """The networks of a version's folds on the version's own corpus, each on the test speakers of its fold.
 
-    Unaltered recordings are judged by the cached features, as the promotion does.
+    Recordings are judged by cached features, as the promotion does; in a condition these are extracted once.
 
     Args:
         predictor: The version's.
@@ -117,10 +120,9 @@ def fold_networks(predictor: Any, prepared: Prepared, cache: Path) -> EvaluatedN
 
     corpus = prepared.corpus
 
-    def judge(rows: np.ndarray, alter: Alter | None) -> np.ndarray:
-        speech = _altered(corpus, range(len(corpus.utterances)), alter)
+    def judge(rows: np.ndarray, condition: Condition | None) -> np.ndarray:
         with model_errors():
-            outputs: np.ndarray = score_test_speakers(prepared, predictor, cache, speech=speech).outputs[rows]
+            outputs: np.ndarray = score_test_speakers(prepared, predictor, cache, condition=condition).outputs[rows]
         return outputs
 
     tested = np.concatenate([fold.test for fold in prepared.folds])
@@ -131,7 +133,8 @@ def fold_networks(predictor: Any, prepared: Prepared, cache: Path) -> EvaluatedN
 def nested_networks(searches: Sequence[tuple[Prepared, Any]], cache: Path) -> EvaluatedNetworks:
     """The searches of a nested study, each on the speakers that it never saw.
 
-    Unaltered recordings are judged by the cached features, as the nested study does.
+    Recordings are judged by cached features, as the nested study does; in a condition these are extracted once, of the
+    whole corpus, and every search reads them.
 
     Args:
         searches: Each search, and the predictor of its best trial.
@@ -142,20 +145,14 @@ def nested_networks(searches: Sequence[tuple[Prepared, Any]], cache: Path) -> Ev
     corpus = searches[0][0].corpus
     unseen = [never_seen(corpus, prepared.definition.config.protocol.holdout) for prepared, _ in searches]
 
-    def judge(rows: np.ndarray, alter: Alter | None) -> np.ndarray:
+    def judge(rows: np.ndarray, condition: Condition | None) -> np.ndarray:
         outputs = []
-        for (prepared, predictor), numbers in zip(searches, unseen, strict=True):
-            speech = _altered(corpus, numbers.tolist(), alter)
+        for prepared, predictor in searches:
             with model_errors():
-                together, _ = score_holdout_speakers(prepared, predictor, cache, speech=speech)
+                together, _ = score_holdout_speakers(prepared, predictor, cache, condition=condition)
             outputs.append(together.outputs)
         judged: np.ndarray = np.concatenate(outputs)[rows]
         return judged
 
     description = "each speaker by all networks of the search that never saw them"
     return EvaluatedNetworks.of(description, corpus, np.concatenate(unseen), judge)
-
-
-def _altered(corpus: Corpus, numbers: Sequence[int], alter: Alter | None) -> Mapping[int, np.ndarray] | None:
-    """Altered speech of utterances, by their number; None where nothing is altered."""
-    return None if alter is None else {number: alter(number, corpus.utterances[number].speech()) for number in numbers}

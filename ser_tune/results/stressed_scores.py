@@ -55,7 +55,7 @@ def stress(evaluation: Evaluation, *, on_condition: Callable[[str], None] = lamb
             continue
         on_condition(condition.name)
         try:
-            predicted = setup.task.decide(setup.over_shared(setup.networks.outputs(disturbance.of(condition))))
+            predicted = setup.task.decide(setup.over_shared(setup.networks.outputs(condition)))
         except AudioError as error:
             on_condition(f"{condition.name} is left out: {error}")
             continue

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +12,9 @@ from ..architectures.networks import set_threshold
 from ..config import Project
 from ..corpora import Corpus
 from ..errors import StudyError
-from ..features import FEATURE_SETS, FeatureStore, corpus_features
+from ..features import FEATURE_SETS, Condition, corpus_features
 from ..folds import Fold, never_seen
-from ..prediction import Committee, Heard, Predictor, SpeakerSets, UtteranceFeatures, adaptation_of
+from ..prediction import Committee, Predictor, SpeakerSets, UtteranceFeatures, adaptation_of, features_in
 from ..protocol import Prepared
 from ..resampling import Scores, score
 from ..row_groups import rows_by
@@ -28,10 +28,6 @@ __all__ = [
     "score_test_speakers",
     "score_validation_speakers",
 ]
-
-Speech: TypeAlias = Mapping[int, np.ndarray]
-"""Sound in place of recordings: an utterance's number to shape (N,), float32, 16 kHz; of all utterances of every
-speaker that is scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +89,7 @@ def refit(
 
 
 def score_test_speakers(
-    prepared: Prepared, predictor: Predictor | Committee, cache: Path, *, speech: Speech | None = None
+    prepared: Prepared, predictor: Predictor | Committee, cache: Path, *, condition: Condition | None = None
 ) -> HeldOut:
     """Score every fold's network on the fold's test speakers, only once and only for a promoted trial.
 
@@ -101,23 +97,23 @@ def score_test_speakers(
         prepared: The study that the networks were trained in.
         predictor: One network for each fold, or members with one for each fold; networks are found by the fold's key.
         cache: The project's cache folder.
-        speech: Replaces the corpus's recordings.
+        condition: Disturbs the corpus's recordings; None leaves them clean.
 
     Raises:
         StudyError: The predictor has not one network of every fold.
     """
-    return _FoldNetworks(prepared, predictor, cache, speech).score([fold.test for fold in prepared.folds])
+    return _FoldNetworks(prepared, predictor, cache, condition).score([fold.test for fold in prepared.folds])
 
 
 def score_validation_speakers(
-    prepared: Prepared, predictor: Predictor | Committee, cache: Path, *, speech: Speech | None = None
+    prepared: Prepared, predictor: Predictor | Committee, cache: Path, *, condition: Condition | None = None
 ) -> HeldOut:
     """Score every fold's network on the fold's validation speakers; else as `score_test_speakers`."""
-    return _FoldNetworks(prepared, predictor, cache, speech).score([fold.validation for fold in prepared.folds])
+    return _FoldNetworks(prepared, predictor, cache, condition).score([fold.validation for fold in prepared.folds])
 
 
 def score_holdout_speakers(
-    prepared: Prepared, predictor: Predictor | Committee, cache: Path, *, speech: Speech | None = None
+    prepared: Prepared, predictor: Predictor | Committee, cache: Path, *, condition: Condition | None = None
 ) -> tuple[HeldOut, SingleScores]:
     """Score all networks on the speakers that the study never saw; arguments are those of `score_test_speakers`.
 
@@ -125,7 +121,7 @@ def score_holdout_speakers(
         The networks together, averaged as it is shown, such as by probabilities; and the scores of the single
         networks, which are comparable with validation, where single networks are scored too.
     """
-    task, networks = prepared.definition.task, _FoldNetworks(prepared, predictor, cache, speech)
+    task, networks = prepared.definition.task, _FoldNetworks(prepared, predictor, cache, condition)
     numbers = never_seen(prepared.corpus, prepared.definition.config.protocol.holdout)
     single = [networks.outputs(fold, numbers) for fold in prepared.folds]
     # As `task.average` to all that is shown, not to the bit
@@ -147,17 +143,18 @@ class _FoldNetworks:
     """Networks of a study's folds, and features of the corpus for them."""
 
     def __init__(
-        self, prepared: Prepared, predictor: Predictor | Committee, cache: Path, speech: Speech | None
+        self, prepared: Prepared, predictor: Predictor | Committee, cache: Path, condition: Condition | None
     ) -> None:
         # Not by isinstance: a registered model runs its own copy of this package, with classes of its own
         self._members: list[Predictor] = getattr(predictor, "members", [predictor])
         self._features = [
-            _features(prepared.corpus, member, cache) if speech is None else _features_of_speech(member, speech)
+            _features(prepared.corpus, member, cache)
+            if condition is None
+            else features_in(condition, prepared.corpus, member, cache)
             for member in self._members
         ]
         self._prepared, self._task = prepared, prepared.definition.task
         self._speakers, self._corpora = prepared.corpus.speaker_numbers, prepared.corpus.part_numbers
-        self._known = np.arange(len(self._speakers)) if speech is None else np.array(sorted(speech))
         wanted = sorted(fold.key for fold in prepared.folds)
         for member in self._members:
             if sorted(member.folds) != wanted or len(member.networks) != len(wanted):
@@ -175,17 +172,15 @@ class _FoldNetworks:
 
     def outputs(self, fold: Fold, utterances: np.ndarray) -> np.ndarray:
         """Outputs of one fold's network, or of the members' networks of that fold together, shape (N, K)."""
-        found, rows = [], np.searchsorted(self._known, utterances)
+        found = []
         for member, features in zip(self._members, self._features, strict=True):
             network = member.folds.index(fold.key)
-            speakers, recipe = self._speakers[self._known], member.recipe
+            recipe = member.recipe
             # Copies of this package in models of before have no such scope and no adaptation, and no such arguments
-            further: dict[str, Any] = (
-                {"corpora": self._corpora[self._known]} if recipe.normalisation.scope == "corpus" else {}
-            )
+            further: dict[str, Any] = {"corpora": self._corpora} if recipe.normalisation.scope == "corpus" else {}
             if (adaptation := adaptation_of(recipe)).heard is not None:
-                further["sets"] = SpeakerSets.of(speakers, rows, adaptation.heard)
-            outputs, reader = member.outputs(network, features, rows, speakers, **further)
+                further["sets"] = SpeakerSets.of(self._speakers, utterances, adaptation.heard)
+            outputs, reader = member.outputs(network, features, utterances, self._speakers, **further)
             found.append(self._task.aggregate(outputs, reader.plan.utterance, member.recipe.aggregation))
         return self._task.average(found)
 
@@ -211,12 +206,3 @@ def _features(corpus: Corpus, predictor: Predictor, cache: Path) -> UtteranceFea
     settings = predictor.recipe.features
     store = corpus_features(corpus, FEATURE_SETS.get(settings.name), settings, cache / "features")
     return UtteranceFeatures.of(store, torch.device("cpu"))
-
-
-def _features_of_speech(predictor: Predictor, speech: Speech) -> UtteranceFeatures:
-    """Features of these utterances alone, in the order of their numbers."""
-    extracted = predictor.extract([Heard(f"utterance {number}", sound) for number, sound in sorted(speech.items())])
-    settings = predictor.recipe.features
-    offsets = np.concatenate([[0], np.cumsum([len(frames) for frames in extracted])]).astype(np.int64)
-    store = FeatureStore.of(np.concatenate(extracted), offsets)
-    return UtteranceFeatures.of(store.channels(FEATURE_SETS.get(settings.name).channels(settings)), torch.device("cpu"))

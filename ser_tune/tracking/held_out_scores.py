@@ -115,9 +115,9 @@ def score_stressed(
                 continue
             on_condition(condition.name)
             try:
-                speech = disturbance.recordings(condition)
                 with model_errors():
-                    found = score_validation_speakers(prepared, predictor, workspace.project.cache, speech=speech)
+                    cache = workspace.project.cache
+                    found = score_validation_speakers(prepared, predictor, cache, condition=condition)
                 metrics[name] = found.scores[objective.name].value
             except AudioError as error:
                 on_condition(f"{condition.name} is left out: {error}")
