@@ -111,9 +111,9 @@ class AugmentationSettings(Settings):
 class PerturbationSettings(Settings):
     """Copies of the training speakers' recordings that sound a little different.
 
-    Ko et al. 2015, Interspeech, 3586-3589. Validation, test and all statistics use clean speech only; segments of a
-    copy are scaled as their clean utterance is. A copy's perturbation is drawn from the speech itself, whatever the
-    trial's seed: networks of all seeds train on the same copies.
+    Ko et al. 2015, Interspeech, 3586-3589. Validation and test use clean speech only, and statistics do unless
+    `statistics` is all; segments of a copy are scaled as their clean utterance is. A copy's perturbation is drawn from
+    the speech itself, whatever the trial's seed: networks of all seeds train on the same copies.
     """
 
     copies: Annotated[int, Field(ge=0, le=10)] = 0
@@ -158,6 +158,9 @@ class PerturbationSettings(Settings):
     """Fewest bits that a copy is rounded to, of up to 12, as a recording that is far too quiet; none rounds nothing."""
     probability: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Probability with which each of these perturbations is applied to a copy of an utterance."""
+    statistics: Literal["clean", "all"] = "clean"
+    """Utterances that give the statistics of normalisation: clean, the training speakers' recordings; all, these and
+    their copies, for the scopes train and corpus."""
     stability: Annotated[float, Field(ge=0, le=1000)] = 0.0
     """Weight of stability training (Zheng et al. 2016, arXiv 1604.04326): the divergence KL(clean || copy) between the
     network's outputs for a clean segment and for the same segment of one copy is added to the loss of the clean
@@ -165,7 +168,7 @@ class PerturbationSettings(Settings):
     takes the statistics of clean segments and of copies apart, and judges by those of clean ones. A solver adds the
     squared difference of the scores, which is to its loss as this weight. 0 switches it off."""
     LATER: ClassVar[frozenset[str]] = frozenset(
-        {"band_hz", "bits", "codecs", "noise", "probability", "rooms", "saturation_db"}
+        {"band_hz", "bits", "codecs", "noise", "probability", "rooms", "saturation_db", "statistics"}
     )
 
     @model_validator(mode="after")

@@ -143,7 +143,12 @@ class Moments:
         return Moments(self.count, total, squares, minimum, maximum)
 
     def scaling(
-        self, utterances: np.ndarray, settings: NormalisationSettings, beside: "Weighed | None" = None
+        self,
+        utterances: np.ndarray,
+        settings: NormalisationSettings,
+        beside: "Weighed | None" = None,
+        *,
+        also: "Sequence[Moments]" = (),
     ) -> Scaling:
         """The scaling that a group of utterances, by their numbers (G,), defines.
 
@@ -151,33 +156,44 @@ class Moments:
             utterances: At least one.
             settings: The kind; of another than `standard` nothing is weighed against.
             beside: Further statistics, against which theirs are weighed.
+            also: Of copies of all utterances; those of the group count too.
         """
         if settings.kind == "none":
             shape = self.minimum.shape[1:]
             return Scaling(shift=np.zeros(shape, dtype=np.float32), spread=np.ones(shape, dtype=np.float32))
-        step = self._at_once
-        blocks = [utterances[start : start + step] for start in range(0, len(utterances), step)]
         if settings.kind == "minmax":
             # Of features in float16 too: their range may be too wide for it
-            shift = np.min([self.minimum[some].min(axis=0) for some in blocks], axis=0).astype(np.float32)
-            spread = np.max([self.maximum[some].max(axis=0) for some in blocks], axis=0).astype(np.float32) - shift
+            blocks = self._blocks(utterances, also)
+            shift = np.min([part.minimum[some].min(axis=0) for part, some in blocks], axis=0).astype(np.float32)
+            highest = np.max([part.maximum[some].max(axis=0) for part, some in blocks], axis=0)
+            spread = highest.astype(np.float32) - shift
         else:
-            found = self.weighed(utterances)
+            found = self.weighed(utterances, also=also)
             found = found if beside is None else beside.joined(found)
             shift, spread = found.mean, np.sqrt(found.variance)
         return Scaling(*_usable(shift, spread))
 
-    def weighed(self, utterances: np.ndarray) -> Weighed:
-        """Mean and variance of the frames of some utterances, by their numbers (G,)."""
-        step = self._at_once
-        blocks = [utterances[start : start + step] for start in range(0, len(utterances), step)]
-        count = self.count[utterances].sum()
-        mean = _added(self.total[some].sum(axis=0, dtype=np.float64) for some in blocks) / count
-        variance = _added(self.square_sums(some).sum(axis=0) for some in blocks) / count - np.square(mean)
+    def weighed(self, utterances: np.ndarray, *, also: "Sequence[Moments]" = ()) -> Weighed:
+        """Mean and variance of the frames of some utterances, by their numbers (G,), and of their copies, of `also`."""
+        blocks = self._blocks(utterances, also)
+        count = sum(part.count[utterances].sum() for part in (self, *also))
+        mean = _added(part.total[some].sum(axis=0, dtype=np.float64) for part, some in blocks) / count
+        variance = _added(part.square_sums(some).sum(axis=0) for part, some in blocks) / count - np.square(mean)
         return Weighed(mean, np.maximum(variance, 0.0), len(utterances))
 
+    def _blocks(self, utterances: np.ndarray, also: "Sequence[Moments]") -> "list[tuple[Moments, np.ndarray]]":
+        """Some utterances at a time, of these moments and then of those of copies."""
+        step = self._at_once
+        some_at_once = [utterances[start : start + step] for start in range(0, len(utterances), step)]
+        return [(part, some) for part in (self, *also) for some in some_at_once]
+
     def scaling_of_corpora(
-        self, utterances: np.ndarray, corpora: np.ndarray, settings: NormalisationSettings
+        self,
+        utterances: np.ndarray,
+        corpora: np.ndarray,
+        settings: NormalisationSettings,
+        *,
+        also: "Sequence[Moments]" = (),
     ) -> Scaling:
         """The scalings that a group of utterances, by their numbers (G,), defines for each corpus of a union.
 
@@ -185,11 +201,12 @@ class Moments:
             utterances: Of the training side.
             corpora: A number for the corpus of every utterance, shape (U,).
             settings: Kind.
+            also: Of copies of all utterances, which count too.
         """
         shape = (int(corpora.max()) + 1, *self.minimum.shape[1:])
         stacked = Scaling(*(np.full(shape, np.nan, dtype=np.float32) for _ in range(2)))
         for number, rows in rows_by(corpora[utterances]).items():
-            own = self.scaling(utterances[rows], settings)
+            own = self.scaling(utterances[rows], settings, also=also)
             stacked.shift[number], stacked.spread[number] = own.shift, own.spread
         return stacked
 

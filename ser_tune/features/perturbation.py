@@ -49,7 +49,7 @@ def copy_key(settings: PerturbationSettings, copy: int) -> str:
     """All that a copy depends on besides the speech; empty for number 0, the clean speech."""
     if copy == 0:
         return ""
-    return f"copy {copy} {FORMAT} {settings.model_dump_json(exclude={'copies', 'stability'})}"
+    return f"copy {copy} {FORMAT} {settings.model_dump_json(exclude={'copies', 'stability', 'statistics'})}"
 
 
 def perturbed(speech: np.ndarray, settings: PerturbationSettings, copy: int) -> np.ndarray:

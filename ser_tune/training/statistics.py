@@ -41,7 +41,8 @@ class TrainingData:
         """
         if not self.source:
             return ""
-        settings = [config.model.name, config.normalisation.model_dump_json(), config.segments.model_dump_json()]
+        sections = (config.normalisation, config.segments)
+        settings = [config.model.name, config.perturbation.statistics, *(own.model_dump_json() for own in sections)]
         # Adaptation changes nothing of training, but a mean training speaker may be kept beside it
         settings += ["adapts"] * (config.adaptation.kind != "none")
         groups = {"speaker": self.speakers, "corpus": self.corpora}.get(config.normalisation.scope)
@@ -80,15 +81,18 @@ def fold_statistics(config: AnyTrial, data: TrainingData, train: np.ndarray) -> 
     """Derive the statistics of the training utterances `train`, by their numbers.
 
     Only scopes `utterance`, `speaker` and `corpus` read features outside `train`, each for scalings of those utterances
-    alone, and `corpus` of corpora alone that have no utterance in `train`.
+    alone, and `corpus` of corpora alone that have no utterance in `train`. Scopes `train` and `corpus` read copies of
+    the training utterances too where `perturbation.statistics` has them.
     """
     moments, settings = data.features.moments, config.normalisation
     corpora = np.zeros(len(moments.count), dtype=np.int64) if data.corpora is None else data.corpora
 
+    also = [copy.moments for copy in data.copies] if config.perturbation.statistics == "all" else []
+
     def make() -> Scalings:
-        own = moments.scaling(train, settings) if settings.scope == "train" else None
+        own = moments.scaling(train, settings, also=also) if settings.scope == "train" else None
         if settings.scope == "corpus":
-            own = moments.scaling_of_corpora(train, corpora, settings)
+            own = moments.scaling_of_corpora(train, corpora, settings, also=also)
         every = scaling_of_utterances(moments, settings, train=own, speakers=data.speakers, corpora=corpora)
         if settings.scope == "speaker" and config.adaptation.kind != "none":
             own = _mean_speaker(moments, settings, train, data.speakers)

@@ -98,7 +98,7 @@ def test_each_perturbation_is_applied_to_the_share_of_copies_that_is_asked_for()
 
 
 def test_every_perturbation_can_be_left_out_of_a_copy() -> None:
-    not_drawn = {"copies", "noise_snr_highest_db", "noise", "rooms", "stability", "probability"}
+    not_drawn = {"copies", "noise_snr_highest_db", "noise", "rooms", "stability", "probability", "statistics"}
     assert set(OFF) == set(PerturbationSettings.model_fields) - not_drawn
     assert all(getattr(PerturbationSettings(), name) == off for name, off in OFF.items())
 
@@ -107,4 +107,5 @@ def test_cached_copies_of_earlier_settings_keep_their_names() -> None:
     before = '{"time_stretch":0.0,"pitch_semitones":2.0,"vocal_tract":0.0,"reverberation_s":0.0,"noise_snr_db":null,'
     before += '"noise_snr_highest_db":30.0,"gain_db":0.0}'
     assert copy_key(PerturbationSettings(copies=2, pitch_semitones=2.0), 1) == f"copy 1 1 {before}"
+    assert "statistics" not in copy_key(PerturbationSettings(copies=2, pitch_semitones=2.0, statistics="all"), 1)
     assert '"rooms":"diffuse"' in copy_key(PerturbationSettings(reverberation_s=0.5, rooms="diffuse"), 1)

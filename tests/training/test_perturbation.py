@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from ser_tune.config import NormalisationSettings
-from ser_tune.features import FeatureStore
+from ser_tune.features import FeatureStore, Moments
 from ser_tune.prediction import SegmentReader, UtteranceFeatures
 from ser_tune.training import AnyTrial, FittedNetwork, TrainingData, fit, recipe_of
 from ser_tune.training.descent import Probe, descend
 from ser_tune.training.fitting import prepare_fold
+from ser_tune.training.statistics import fold_statistics
 from tests.goals import GOAL
 
 Config = Callable[..., AnyTrial]
@@ -78,6 +79,23 @@ def test_scalings_and_class_weights_know_clean_speech_only(config: Config, copie
         assert one is not None
         np.testing.assert_array_equal(one.shift, expected.shift)
         np.testing.assert_array_equal(one.spread, expected.spread)
+
+
+@pytest.mark.parametrize("kind", ["standard", "minmax"])
+def test_statistics_of_all_are_those_of_clean_speech_and_copies_of_training_speakers(
+    config: Config, copied: TrainingData, kind: str
+) -> None:
+    wanted = config(normalisation__kind=kind, perturbation__statistics="all", **COPIED)
+    versions = (copied.features, *copied.copies)
+    frames = torch.cat([one.frames[: one.offsets[len(TRAIN)]] for one in versions]).numpy()
+    expected = Moments.of(frames, np.array([0, len(frames)])).scaling(np.arange(1), wanted.normalisation)
+    scaling = fold_statistics(wanted, copied, TRAIN).train_scaling
+    assert scaling is not None
+    np.testing.assert_allclose(scaling.shift, expected.shift, rtol=1e-5)
+    np.testing.assert_allclose(scaling.spread, expected.spread, rtol=1e-5)
+    # Two trials of the same features, of which each has its own statistics, share no scaled inputs
+    clean = config(normalisation__kind=kind, **COPIED)
+    assert replace(copied, source="same").inputs(wanted, TRAIN) != replace(copied, source="same").inputs(clean, TRAIN)
 
 
 @pytest.mark.slow
