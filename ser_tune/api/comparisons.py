@@ -14,7 +14,7 @@ from .arguments import Argument, Data, ErrorRate, RegisteredModel, located, path
 if TYPE_CHECKING:
     from ..config import Project
     from ..report import Report
-    from ..results import Cell, Comparison, Evaluation, Leaderboard, SetCoverage, Stressed
+    from ..results import Cell, Comparison, Evaluation, HeardScore, Leaderboard, SetCoverage, Stressed
 
 __all__ = ["Evaluated", "JudgedCorpus", "compare", "evaluate", "leaderboard", "log_pictures", "matrix", "report"]
 
@@ -30,6 +30,8 @@ class Evaluated:
     """MLflow's; nested under the version's run."""
     sets: "SetCoverage | None" = None
     """The error rate of its prediction sets; None where no error rate was stated."""
+    heard: "Sequence[HeardScore]" = ()
+    """Its scores by how much of a speaker was heard; empty where they were not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,7 @@ def evaluate(
     stress: bool = False,
     error_rate: ErrorRate = None,
     guaranteed: bool = False,
+    heard: bool = False,
     skip_trained: bool = False,
     on_condition: Callable[[str], None] = lambda note: None,
     project: "Project | None" = None,
@@ -162,8 +165,9 @@ def evaluate(
         stress: Score again with noise, rooms, telephone, codecs, clipping, lower level.
         error_rate: Measure the error rate of prediction sets that are stated to have the error rate R, by group.
         guaranteed: Of the larger sets for which R is a bound.
+        heard: Score a model that adapts to speakers after 0, 1, 3, 10, 30 and all other utterances of each speaker.
         skip_trained: Leave recordings out that the model was trained on.
-        on_condition: Receives each condition of `stress` before it is scored.
+        on_condition: Receives each condition of `stress`, and each number of `heard`, before it is scored.
         project: Where things are; None is `Project.locate()`.
 
     Raises:
@@ -190,7 +194,9 @@ def evaluate(
         )
     evaluation = results.score_evaluation(setup, outputs, groups=groups, temperature=temperature)
     stressed = list(results.stress(evaluation, on_condition=on_condition)) if stress else []
-    return Evaluated(evaluation, stressed, results.log_evaluation(workspace, evaluation, stressed, sets), sets)
+    by_heard = results.score_by_heard(evaluation, on_heard=on_condition) if heard else []
+    run_id = results.log_evaluation(workspace, evaluation, stressed, sets, by_heard)
+    return Evaluated(evaluation, stressed, run_id, sets, by_heard)
 
 
 def matrix(

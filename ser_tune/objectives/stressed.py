@@ -74,12 +74,12 @@ def condition_scores(trial: CompleteTrial, metric: Metric) -> list[float]:
 
 def _predicted(trial: CompleteTrial, predictor: "Predictor", fold: int, features: "UtteranceFeatures") -> np.ndarray:
     """Predictions of a fold's network for its validation utterances, shape (V, ...)."""
-    from ..prediction import SpeakerSets
+    from ..prediction import Draw, SpeakerSets
 
     task = TASKS.get(trial.recipe.task)
     speakers = trial.corpus.speaker_numbers
-    judged, heard = trial.validation[fold], trial.recipe.adaptation.heard
-    sets = SpeakerSets.of(speakers, judged, heard)
+    judged = trial.validation[fold]
+    sets = SpeakerSets.of(speakers, judged, Draw(trial.recipe.adaptation.heard))
     outputs, reader = predictor.outputs(fold, features, judged, speakers, trial.corpus.part_numbers, sets)
     predicted: np.ndarray = task.decide(task.aggregate(outputs, reader.plan.utterance, trial.recipe.aggregation))
     return predicted

@@ -13,7 +13,7 @@ from .recipe import Recipe, adaptation_of, together
 from .requests import ALLOW_PATHS, ERROR_RATE, MAX_SECONDS, SERVING, hear_rows
 from .segments import MeanReader, SegmentReader, UtteranceFeatures, scaling_of_utterances, segment_outputs
 from .speaker_adaptation import AdaptedNetwork, Evidence, Prototypes
-from .speaker_sets import SpeakerSets
+from .speaker_sets import Draw, SpeakerSets
 
 __all__ = [
     "ALLOW_PATHS",
@@ -23,6 +23,7 @@ __all__ = [
     "SERVING",
     "AdaptedNetwork",
     "Committee",
+    "Draw",
     "Evidence",
     "Heard",
     "MeanReader",

@@ -260,7 +260,7 @@ class Predictor:
         Returns:
             The task's outputs of segments, shape (S, K), and the reader with the plan of these segments.
         """
-        if self.recipe.adapts:
+        if self.recipe.adapts or sets is not None:
             adapted = self.adapted(number).outputs(utterances, which, sets or SpeakerSets.of(speakers, which))
             return adapted[:2]
         scaling = scaling_of_utterances(

@@ -6,6 +6,7 @@ from .evaluation_matrix import Cell, cell_columns, cell_rows, draw_matrix
 from .evaluation_run import log_evaluation, score_rows, set_rows, stress_rows
 from .evaluation_scores import Evaluation, groups_of, score_evaluation, temperature_of
 from .evaluation_setup import EvaluationSetup, set_up_evaluation
+from .heard_scores import HeardScore, draw_heard, heard_rows, score_by_heard
 from .leaderboard import Entry, Leaderboard, leaderboard
 from .nested_scores import Nested, OuterFold, find_nested, is_nested
 from .published_numbers import PUBLISHED, Form, Published, published_study, reproduced_metric
@@ -26,6 +27,7 @@ __all__ = [
     "Evaluation",
     "EvaluationSetup",
     "Form",
+    "HeardScore",
     "Leaderboard",
     "Nested",
     "OuterFold",
@@ -36,12 +38,14 @@ __all__ = [
     "cell_columns",
     "cell_rows",
     "compare",
+    "draw_heard",
     "draw_matrix",
     "edges_of",
     "find_nested",
     "find_results",
     "find_run",
     "groups_of",
+    "heard_rows",
     "inner_name",
     "is_nested",
     "leaderboard",
@@ -52,6 +56,7 @@ __all__ = [
     "recorded",
     "reproduced_metric",
     "runs_of",
+    "score_by_heard",
     "score_evaluation",
     "score_rows",
     "set_rows",

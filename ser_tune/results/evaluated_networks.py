@@ -10,7 +10,7 @@ import numpy as np
 from ..corpora import Corpus, Utterance
 from ..features import Condition, Disturbance
 from ..folds import never_seen
-from ..prediction import Heard, together
+from ..prediction import Draw, Heard, together
 from ..protocol import Prepared
 from ..row_groups import rows_by
 from ..tasks import Task
@@ -35,6 +35,10 @@ class EvaluatedNetworks:
     """Places of these among all utterances that the networks can judge, shape (N,)."""
     judge: Callable[[np.ndarray, Condition | None], np.ndarray]
     """From rows and a condition of the recordings to outputs in the form of the task, shape (N, K)."""
+    judge_heard: Callable[[np.ndarray, Draw], np.ndarray] | None = None
+    """From rows and a draw of their speakers' other utterances to outputs; None where the networks do not adapt."""
+    judges_alone: bool = True
+    """Whether an utterance can be judged when nothing else of its speaker was heard."""
 
     @classmethod
     def of(
@@ -43,9 +47,11 @@ class EvaluatedNetworks:
         corpus: Corpus,
         numbers: np.ndarray,
         judge: Callable[[np.ndarray, Condition | None], np.ndarray],
+        adapting: "_Adapting | None" = None,
     ) -> "EvaluatedNetworks":
         """Judge everything."""
-        return cls(description, corpus, numbers, np.arange(len(numbers)), judge)
+        by_heard, alone = (None, True) if adapting is None else adapting
+        return cls(description, corpus, numbers, np.arange(len(numbers)), judge, by_heard, alone)
 
     @property
     def utterances(self) -> Sequence[Utterance]:
@@ -68,7 +74,26 @@ class EvaluatedNetworks:
         return self.judge(self.rows, condition)
 
 
-def all_networks(predictor: Any, task: Task, corpus: Corpus, numbers: np.ndarray) -> EvaluatedNetworks:  # noqa: ANN401
+_Adapting = tuple[Callable[[np.ndarray, Draw], np.ndarray], bool]
+"""`judge_heard` and `judges_alone` of networks that adapt."""
+
+
+def _adapting(recipe: Any, judge: Callable[[np.ndarray, Draw], np.ndarray]) -> _Adapting | None:  # noqa: ANN401
+    """Scores by utterances heard, of a recipe of the model's own copy of ser_tune; None where it does not adapt."""
+    if together(recipe) != "speaker" or not hasattr(recipe, "adaptation"):
+        return None
+    if recipe.normalisation.batch_norm == "speaker":
+        return None
+    return judge, recipe.adapts or recipe.hop_s is not None
+
+
+def all_networks(
+    predictor: Any,  # noqa: ANN401 - of the model's own copy of ser_tune
+    task: Task,
+    corpus: Corpus,
+    numbers: np.ndarray,
+    cache: Path,
+) -> EvaluatedNetworks:
     """All networks of a version together, as `predict` uses them.
 
     Recordings of a speaker or a corpus are predicted in one call where the model normalises by these.
@@ -78,6 +103,7 @@ def all_networks(predictor: Any, task: Task, corpus: Corpus, numbers: np.ndarray
         task: The version's.
         corpus: Any.
         numbers: Of its utterances that may be judged, shape (N,).
+        cache: The project's cache folder.
     """
 
     def batches(judged: np.ndarray) -> list[np.ndarray]:
@@ -103,7 +129,15 @@ def all_networks(predictor: Any, task: Task, corpus: Corpus, numbers: np.ndarray
                 shown[row] = [prediction.numbers[label] for label in model.labels]
         return task.unshow(shown)
 
-    return EvaluatedNetworks.of("all networks together", corpus, numbers, judge)
+    def judge_heard(rows: np.ndarray, draw: Draw) -> np.ndarray:
+        from ..search import judge_together
+
+        with model_errors():
+            return task.unshow(judge_together(corpus, predictor, cache, numbers[rows], draw))
+
+    return EvaluatedNetworks.of(
+        "all networks together", corpus, numbers, judge, _adapting(predictor.recipe, judge_heard)
+    )
 
 
 def fold_networks(predictor: Any, prepared: Prepared, cache: Path) -> EvaluatedNetworks:  # noqa: ANN401 - as above
@@ -125,9 +159,14 @@ def fold_networks(predictor: Any, prepared: Prepared, cache: Path) -> EvaluatedN
             outputs: np.ndarray = score_test_speakers(prepared, predictor, cache, condition=condition).outputs[rows]
         return outputs
 
+    def judge_heard(rows: np.ndarray, draw: Draw) -> np.ndarray:
+        with model_errors():
+            outputs: np.ndarray = score_test_speakers(prepared, predictor, cache, draw=draw).outputs[rows]
+        return outputs
+
     tested = np.concatenate([fold.test for fold in prepared.folds])
     description = "each speaker by the fold network that neither trained nor validated on them"
-    return EvaluatedNetworks.of(description, corpus, tested, judge)
+    return EvaluatedNetworks.of(description, corpus, tested, judge, _adapting(predictor.recipe, judge_heard))
 
 
 def nested_networks(searches: Sequence[tuple[Prepared, Any]], cache: Path) -> EvaluatedNetworks:
@@ -145,14 +184,21 @@ def nested_networks(searches: Sequence[tuple[Prepared, Any]], cache: Path) -> Ev
     corpus = searches[0][0].corpus
     unseen = [never_seen(corpus, prepared.definition.config.protocol.holdout) for prepared, _ in searches]
 
-    def judge(rows: np.ndarray, condition: Condition | None) -> np.ndarray:
+    def judged(rows: np.ndarray, condition: Condition | None, draw: Draw | None) -> np.ndarray:
         outputs = []
         for prepared, predictor in searches:
             with model_errors():
-                together, _ = score_holdout_speakers(prepared, predictor, cache, condition=condition)
-            outputs.append(together.outputs)
-        judged: np.ndarray = np.concatenate(outputs)[rows]
-        return judged
+                found, _ = score_holdout_speakers(prepared, predictor, cache, condition=condition, draw=draw)
+            outputs.append(found.outputs)
+        chosen: np.ndarray = np.concatenate(outputs)[rows]
+        return chosen
+
+    def judge(rows: np.ndarray, condition: Condition | None) -> np.ndarray:
+        return judged(rows, condition, None)
+
+    def judge_heard(rows: np.ndarray, draw: Draw) -> np.ndarray:
+        return judged(rows, None, draw)
 
     description = "each speaker by all networks of the search that never saw them"
-    return EvaluatedNetworks.of(description, corpus, np.concatenate(unseen), judge)
+    adapting = _adapting(searches[0][1].recipe, judge_heard)
+    return EvaluatedNetworks.of(description, corpus, np.concatenate(unseen), judge, adapting)

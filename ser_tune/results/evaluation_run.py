@@ -26,6 +26,7 @@ from ..tracking import (
 )
 from .answer_kinds import AnswerKind
 from .evaluation_scores import Evaluation
+from .heard_scores import HeardScore, draw_heard, heard_rows
 from .set_coverage import SetCoverage
 from .stressed_scores import Stressed, draw_stress
 
@@ -36,7 +37,11 @@ __all__ = ["log_evaluation", "score_rows", "set_rows", "stress_rows"]
 
 
 def log_evaluation(
-    workspace: Workspace, evaluation: Evaluation, stressed: Sequence[Stressed] = (), sets: SetCoverage | None = None
+    workspace: Workspace,
+    evaluation: Evaluation,
+    stressed: Sequence[Stressed] = (),
+    sets: SetCoverage | None = None,
+    by_heard: Sequence[HeardScore] = (),
 ) -> str:
     """Store an evaluation as a run nested under the version's or the nested study's, and add it to a version's card.
 
@@ -58,9 +63,12 @@ def log_evaluation(
         ) as run_id:
             with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
                 _write_files(Path(temporary), evaluation, stressed)
+                if by_heard:
+                    _write_heard(Path(temporary), evaluation, by_heard)
                 workspace.client.log_artifacts(run_id, temporary)
             now = int(time.time() * 1000)
             values = dict(_metrics(evaluation, stressed)) | _set_metrics(sets)
+            values |= {f"heard_{evaluation.objective.name}/{each.name}": each.score.value for each in by_heard}
             workspace.client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in values.items()])
         if setup.version is not None:
             add_evaluations(workspace, setup.version.name, str(setup.version.version))
@@ -173,6 +181,13 @@ def _write_files(folder: Path, evaluation: Evaluation, stressed: Sequence[Stress
     if stressed:
         _write_rows(folder / "evaluation_stress.csv", stress_rows(stressed))
         draw_stress(folder / "evaluation_stress.png", title, objective, score, stressed)
+
+
+def _write_heard(folder: Path, evaluation: Evaluation, by_heard: Sequence[HeardScore]) -> None:
+    """Write the table and the curve of scores by utterances heard."""
+    title = f"{evaluation.setup.model} on {evaluation.setup.networks.corpus.name}"
+    _write_rows(folder / "evaluation_heard.csv", heard_rows(by_heard))
+    draw_heard(folder / "evaluation_heard.png", title, evaluation.objective, by_heard)
 
 
 def _prediction_rows(evaluation: Evaluation) -> list[dict[str, object]]:

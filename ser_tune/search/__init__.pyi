@@ -2,7 +2,14 @@
 
 from .assembly import PARTS, SHIPPED, define_study, options, read_assignments
 from .confirmation import FreshSeeds, SearchGain, refuse_without_randomness
-from .evaluation import HeldOut, refit, score_holdout_speakers, score_test_speakers, score_validation_speakers
+from .evaluation import (
+    HeldOut,
+    judge_together,
+    refit,
+    score_holdout_speakers,
+    score_test_speakers,
+    score_validation_speakers,
+)
 from .front import Front, FrontTrial, candidates_first
 from .observer import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
 from .runner import Workers, run_study
@@ -36,6 +43,7 @@ __all__ = [
     "corrected_choice",
     "define_study",
     "find_learning_rate",
+    "judge_together",
     "options",
     "pooled_scores",
     "preferred_trial",

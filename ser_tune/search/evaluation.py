@@ -14,15 +14,17 @@ from ..corpora import Corpus
 from ..errors import StudyError
 from ..features import FEATURE_SETS, Condition, corpus_features
 from ..folds import Fold, never_seen
-from ..prediction import Committee, Predictor, SpeakerSets, UtteranceFeatures, adaptation_of, features_in
+from ..prediction import Committee, Draw, Predictor, SpeakerSets, UtteranceFeatures, adaptation_of, features_in
 from ..protocol import Prepared
 from ..resampling import Scores, score
 from ..row_groups import rows_by
+from ..tasks import TASKS
 from ..training import AnyTrial, fold_seed, recipe_of
 from .trainer import Trainer
 
 __all__ = [
     "HeldOut",
+    "judge_together",
     "refit",
     "score_holdout_speakers",
     "score_test_speakers",
@@ -89,7 +91,12 @@ def refit(
 
 
 def score_test_speakers(
-    prepared: Prepared, predictor: Predictor | Committee, cache: Path, *, condition: Condition | None = None
+    prepared: Prepared,
+    predictor: Predictor | Committee,
+    cache: Path,
+    *,
+    condition: Condition | None = None,
+    draw: Draw | None = None,
 ) -> HeldOut:
     """Score every fold's network on the fold's test speakers, only once and only for a promoted trial.
 
@@ -98,11 +105,12 @@ def score_test_speakers(
         predictor: One network for each fold, or members with one for each fold; networks are found by the fold's key.
         cache: The project's cache folder.
         condition: Disturbs the corpus's recordings; None leaves them clean.
+        draw: Utterances that adapt networks to each; None is as the model has it.
 
     Raises:
         StudyError: The predictor has not one network of every fold.
     """
-    return _FoldNetworks(prepared, predictor, cache, condition).score([fold.test for fold in prepared.folds])
+    return _FoldNetworks(prepared, predictor, cache, condition, draw).score([fold.test for fold in prepared.folds])
 
 
 def score_validation_speakers(
@@ -113,7 +121,12 @@ def score_validation_speakers(
 
 
 def score_holdout_speakers(
-    prepared: Prepared, predictor: Predictor | Committee, cache: Path, *, condition: Condition | None = None
+    prepared: Prepared,
+    predictor: Predictor | Committee,
+    cache: Path,
+    *,
+    condition: Condition | None = None,
+    draw: Draw | None = None,
 ) -> tuple[HeldOut, SingleScores]:
     """Score all networks on the speakers that the study never saw; arguments are those of `score_test_speakers`.
 
@@ -121,7 +134,7 @@ def score_holdout_speakers(
         The networks together, averaged as it is shown, such as by probabilities; and the scores of the single
         networks, which are comparable with validation, where single networks are scored too.
     """
-    task, networks = prepared.definition.task, _FoldNetworks(prepared, predictor, cache, condition)
+    task, networks = prepared.definition.task, _FoldNetworks(prepared, predictor, cache, condition, draw)
     numbers = never_seen(prepared.corpus, prepared.definition.config.protocol.holdout)
     single = [networks.outputs(fold, numbers) for fold in prepared.folds]
     # As `task.average` to all that is shown, not to the bit
@@ -139,11 +152,36 @@ def score_holdout_speakers(
     return together, SingleScores(mean_score(np.arange(len(speakers))), by_speaker)
 
 
+def judge_together(
+    corpus: Corpus, predictor: Predictor | Committee, cache: Path, utterances: np.ndarray, draw: Draw
+) -> np.ndarray:
+    """Judge utterances of any corpus by all networks of a model that adapts, from cached features.
+
+    Returns:
+        Shown numbers, such as probabilities, of the networks together, shape (N, K).
+    """
+    shown, speakers = [], corpus.speaker_numbers
+    for member in getattr(predictor, "members", [predictor]):
+        features, task = _features(corpus, member, cache), TASKS.get(member.recipe.task)
+        sets, of_networks = SpeakerSets.of(speakers, utterances, draw), []
+        for number in range(len(member.networks)):
+            outputs, reader = member.outputs(number, features, utterances, speakers, sets=sets)
+            of_networks.append(task.show(task.aggregate(outputs, reader.plan.utterance, member.recipe.aggregation)))
+        shown.append(np.mean(of_networks, axis=0))
+    together: np.ndarray = np.mean(shown, axis=0)
+    return together
+
+
 class _FoldNetworks:
     """Networks of a study's folds, and features of the corpus for them."""
 
     def __init__(
-        self, prepared: Prepared, predictor: Predictor | Committee, cache: Path, condition: Condition | None
+        self,
+        prepared: Prepared,
+        predictor: Predictor | Committee,
+        cache: Path,
+        condition: Condition | None,
+        draw: Draw | None = None,
     ) -> None:
         # Not by isinstance: a registered model runs its own copy of this package, with classes of its own
         self._members: list[Predictor] = getattr(predictor, "members", [predictor])
@@ -153,6 +191,7 @@ class _FoldNetworks:
             else features_in(condition, prepared.corpus, member, cache)
             for member in self._members
         ]
+        self._draw = draw
         self._prepared, self._task = prepared, prepared.definition.task
         self._speakers, self._corpora = prepared.corpus.speaker_numbers, prepared.corpus.part_numbers
         wanted = sorted(fold.key for fold in prepared.folds)
@@ -178,8 +217,9 @@ class _FoldNetworks:
             recipe = member.recipe
             # Copies of this package in models of before have no such scope and no adaptation, and no such arguments
             further: dict[str, Any] = {"corpora": self._corpora} if recipe.normalisation.scope == "corpus" else {}
-            if (adaptation := adaptation_of(recipe)).heard is not None:
-                further["sets"] = SpeakerSets.of(self._speakers, utterances, adaptation.heard)
+            draw = self._draw or Draw(adaptation_of(recipe).heard)
+            if draw.heard is not None:
+                further["sets"] = SpeakerSets.of(self._speakers, utterances, draw)
             outputs, reader = member.outputs(network, features, utterances, self._speakers, **further)
             found.append(self._task.aggregate(outputs, reader.plan.utterance, member.recipe.aggregation))
         return self._task.average(found)

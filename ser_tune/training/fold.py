@@ -8,7 +8,7 @@ from torch import nn
 
 from ..architectures.networks import set_threshold
 from ..features import Scaling
-from ..prediction import AdaptedNetwork, Prototypes, Recipe, SegmentReader, SpeakerSets, segment_outputs
+from ..prediction import AdaptedNetwork, Draw, Prototypes, Recipe, SegmentReader, SpeakerSets, segment_outputs
 from ..tasks import TASKS, Goal, Task
 from .balance import example_weights
 from .epochs import EpochReport, judged
@@ -114,7 +114,7 @@ class FoldTraining:
         if not self.recipe.adapts:
             return segment_outputs(network, reader, self.task)
         adapted = AdaptedNetwork(self.recipe, network, self.statistics.train_scaling, self.prototypes)
-        sets = SpeakerSets.of(self.data.speakers, self.validation, self.recipe.adaptation.heard)
+        sets = SpeakerSets.of(self.data.speakers, self.validation, Draw(self.recipe.adaptation.heard))
         outputs, _, _ = adapted.outputs(self.data.features, self.validation, sets)
         return outputs
 

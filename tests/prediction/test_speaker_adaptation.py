@@ -15,6 +15,7 @@ from ser_tune.config import AdaptationSettings, NormalisationSettings, SegmentSe
 from ser_tune.features import FEATURE_SETS, FeatureStore, Scaling, Weighed
 from ser_tune.prediction import (
     AdaptedNetwork,
+    Draw,
     Evidence,
     Predictor,
     Prototypes,
@@ -68,7 +69,7 @@ def _world(seed: int, classes: Sequence[int]) -> tuple[Recipe, AdaptedNetwork, U
 
 def _right(adapted: AdaptedNetwork, features: UtteranceFeatures, labels: np.ndarray, heard: int | None) -> float:
     which = np.arange(len(labels))
-    outputs, _, _ = adapted.outputs(features, which, SpeakerSets.of(np.zeros(len(labels), np.int64), which, heard))
+    outputs, _, _ = adapted.outputs(features, which, SpeakerSets.of(which * 0, which, Draw(heard)))
     return float((outputs.argmax(axis=1) == labels).mean())
 
 
@@ -117,8 +118,8 @@ def test_a_set_is_of_the_utterances_own_speaker_and_the_same_whoever_else_is_jud
 ) -> None:
     numbers = np.array(speakers)
     which = np.flatnonzero(np.random.default_rng(seed).random(len(numbers)) < 0.6)
-    everything = SpeakerSets.of(numbers, np.arange(len(numbers)), heard)
-    some = SpeakerSets.of(numbers, which, heard)
+    everything = SpeakerSets.of(numbers, np.arange(len(numbers)), Draw(heard))
+    some = SpeakerSets.of(numbers, which, Draw(heard))
     for utterance in which:
         own = some.members[some.number[utterance]]
         assert utterance in own
@@ -191,7 +192,7 @@ def test_a_saved_predictor_adapts_as_it_did(tmp_path: Path) -> None:
     again = Predictor.load(tmp_path)
     assert again.recipe == recipe
     which = np.arange(9)
-    for sets in (None, SpeakerSets.of(which * 0, which, 2)):
+    for sets in (None, SpeakerSets.of(which * 0, which, Draw(2))):
         expected, _ = predictor.outputs(0, features, which, which * 0, sets=sets)
         found, _ = again.outputs(0, features, which, which * 0, sets=sets)
         np.testing.assert_array_equal(found, expected)

@@ -12,7 +12,7 @@ from .agreement import crowd_record
 
 if TYPE_CHECKING:
     from ...resampling import Estimate
-    from ...results import AnswerKind, Evaluation, SetCoverage, Stressed
+    from ...results import AnswerKind, Evaluation, HeardScore, SetCoverage, Stressed
 
 __all__ = ["print_evaluation"]
 
@@ -22,7 +22,7 @@ LISTED = 24
 
 def print_evaluation(call: Call[api.Evaluated], *, as_json: bool) -> None:
     """Print scores, groups, calibration and coverage."""
-    found = call(on_condition=lambda note: notes.print(f"stress: {note}"))
+    found = call(on_condition=lambda note: notes.print(f"judged again: {note}"))
     if as_json:
         print_json([_record(found)])
         return
@@ -35,6 +35,8 @@ def print_evaluation(call: Call[api.Evaluated], *, as_json: bool) -> None:
         _print_stress(found.stressed, evaluation)
     if found.sets is not None:
         _print_sets(found.sets)
+    if found.heard:
+        _print_heard(found.heard, evaluation)
     for note in evaluation.setup.notes:
         results.print(f"note: {note}")
     notes.print(f"run {found.run_id}; predictions, tables and pictures are its artifacts")
@@ -159,6 +161,23 @@ def _set_record(sets: "SetCoverage") -> dict[str, object]:
     }
 
 
+def _print_heard(by_heard: "Sequence[HeardScore]", evaluation: "Evaluation") -> None:
+    title, rows = evaluation.objective.title, stored.heard_rows(by_heard)
+    print_table(
+        ["other utterances heard", f"{title} [95 %]", "difference to none [95 %]", "share of the gain of all"],
+        [
+            [
+                each.name,
+                with_interval(each.score.value, each.score.interval),
+                "" if each.gain is None else with_interval(each.gain.value, each.gain.interval, "+"),
+                "" if row["share_of_gain"] is None else f"{row['share_of_gain']:.2f}",
+            ]
+            for each, row in zip(by_heard, rows, strict=True)
+        ],
+    )
+    results.print("each utterance is judged with itself and others of its speaker, which are drawn without labels")
+
+
 def _record(found: api.Evaluated) -> dict[str, object]:
     evaluation, setup = found.evaluation, found.evaluation.setup
     return {
@@ -185,6 +204,7 @@ def _record(found: api.Evaluated) -> dict[str, object]:
         "crowd": evaluation.crowd and crowd_record(evaluation.crowd),
         **({} if found.sets is None else {"prediction_sets": _set_record(found.sets)}),
         "stress": _json_rows(stored.stress_rows(found.stressed)),
+        **({"heard": _json_rows(stored.heard_rows(found.heard))} if found.heard else {}),
         "coverage": [{"coverage": row.coverage, "accuracy": row.accuracy} for row in evaluation.coverage],
     }
 
