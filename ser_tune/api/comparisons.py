@@ -175,23 +175,15 @@ def evaluate(
     """
     project = located(project)
     refuse_unknown_model(model, project, or_study=True)
-    workspace = tracking.open_delivered(project)
+    workspace, place = tracking.open_delivered(project), path_or_none(data)
     setup = results.set_up_evaluation(
-        workspace,
-        model,
-        corpus=corpus,
-        data=path_or_none(data),
-        subset=task,
-        mapping=mapping,
-        skip_trained=skip_trained,
+        workspace, model, corpus=corpus, data=place, subset=task, mapping=mapping, skip_trained=skip_trained
     )
     groups = results.groups_of(setup.utterances, by)  # mistakes show before the predictions
     temperature = results.temperature_of(workspace, setup) if calibrate else None
-    outputs, sets = setup.networks.outputs(), None
-    if error_rate is not None:
-        sets = results.measure_sets(
-            workspace, setup, outputs, error_rate=error_rate, guaranteed=guaranteed, groups=groups
-        )
+    outputs, sets, stated = setup.networks.outputs(), None, error_rate
+    if stated is not None:
+        sets = results.measure_sets(workspace, setup, outputs, error_rate=stated, guaranteed=guaranteed, groups=groups)
     evaluation = results.score_evaluation(setup, outputs, groups=groups, temperature=temperature)
     stressed = list(results.stress(evaluation, on_condition=on_condition)) if stress else []
     by_heard = results.score_by_heard(evaluation, on_heard=on_condition) if heard else []

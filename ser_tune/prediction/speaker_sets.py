@@ -15,7 +15,7 @@ class Draw:
     """A draw of other utterances of a speaker, who adapt a network to an utterance."""
 
     heard: int | None
-    """How many, fewer where a speaker has fewer; None is all."""
+    """Their number, or as many as the speaker has; None is all."""
     number: int = 0
     """Draws of other numbers are independent."""
 

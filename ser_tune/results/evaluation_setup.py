@@ -135,8 +135,7 @@ def set_up_evaluation(
         read = _read(CORPORA.get(corpus), data, subset, definition.task, project)
         kept, left_out, notes = unknown_recordings(workspace, version, read, skip_trained=skip_trained)
         left_out |= {f"they have no {LABELS[definition.task.needs]}": read.left_out} if read.left_out else {}
-        judged = _of_somebody(read, kept, left_out)
-        networks = all_networks(predictor, definition.task, read, judged, project.cache)
+        networks = all_networks(predictor, definition.task, read, _of_somebody(read, kept, left_out), project.cache)
     scales = None if own is not None else LoadedModel(predictor).scales
     networks, matched = _matched(definition, networks, tuple(predictor.labels), mapping, scales)
     return EvaluationSetup(
