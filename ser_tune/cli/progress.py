@@ -1,5 +1,6 @@
 """Showing a running study: bars and a live line on a terminal, a plain line for each trial elsewhere."""
 
+import shlex
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -20,6 +21,10 @@ __all__ = ["ProgressObserver"]
 
 QUIET_S = 60.0
 """Without a terminal, a line of progress is printed after this many seconds without output."""
+PREPARING_S = 15.0
+"""The same before the first trial, while nothing else is printed."""
+INTERRUPTED = "interrupted"
+"""The reason of a trial that Ctrl-C ended; it is trained again, from the folds that are kept."""
 
 DEMO = "corpus demo: synthetic speech, small networks and short training; pass --corpus for real speech"
 
@@ -37,6 +42,9 @@ class ProgressObserver(StudyObserver):
             console=notes,
             disable=not notes.is_terminal,
         )
+        self._spoke = self._prepared_from = time.monotonic()
+        self._kept_folds = 0
+        """Folds of interrupted trials."""
         self._preparation: Task | None = None
         """The bar of recordings, and then of features; each is complete before the next starts."""
         self._trials: Task | None = None
@@ -74,7 +82,7 @@ class ProgressObserver(StudyObserver):
             markup=False,
         )
         for note in start.notes:
-            notes.print(f"note: {note}", markup=False)
+            notes.print(_in_one_line(f"note: {note}", name), markup=False)
         if not start.trials_to_run and before.converged is not None:
             notes.print(f"study {name} has converged, and has all of its trials", markup=False)
         elif not start.trials_to_run:
@@ -94,8 +102,12 @@ class ProgressObserver(StudyObserver):
             notes.print(f"features of {total} utterances extracted")
 
     def _move(self, what: str, done: int, total: int) -> None:
+        now = time.monotonic()
         if self._preparation is None:
-            self._preparation = self._bars.add_task(what, total=total, note="")
+            self._preparation, self._prepared_from = self._bars.add_task(what, total=total, note=""), now
+        if not notes.is_terminal and 0 < done < total and now - self._spoke >= PREPARING_S:
+            self._spoke = now
+            notes.print(f"{what}: {done} of {total}, {_left((now - self._prepared_from) / done * (total - done))}")
         self._bars.update(self._preparation, completed=done, total=total)
         if done == total:
             self._bars.remove_task(self._preparation)
@@ -132,12 +144,15 @@ class ProgressObserver(StudyObserver):
 
     def trial_finished(self, outcome: "TrialOutcome") -> None:
         """Print the trial's line, and move the study's bar."""
-        if (before := self._states.get(outcome.number)) is not None:  # another process has run it again
+        if (before := self._states.pop(outcome.number, None)) is not None:  # another process has run it again
             self._counts[before] -= 1
             self._run -= 1
-        self._states[outcome.number] = outcome.state
-        self._counts[outcome.state] += 1
-        self._run += 1
+        if outcome.reason == INTERRUPTED:
+            self._kept_folds += len(outcome.folds)
+        else:
+            self._states[outcome.number] = outcome.state
+            self._counts[outcome.state] += 1
+            self._run += 1
         objective = self._start.definition.objective
         value = None if outcome.scores is None else outcome.scores[objective.name].value
         score = "no score" if value is None else f"{objective.title} {value:.4f}"
@@ -146,6 +161,8 @@ class ProgressObserver(StudyObserver):
             if outcome.confirms is None and Ranking(objective).is_better(value, best):
                 self._best = (outcome.number, value)
             text = score if outcome.confirms is None else f"trial {outcome.confirms} on a fresh seed, {score}"
+        elif outcome.reason == INTERRUPTED:
+            text = f"{INTERRUPTED} after {len(outcome.folds)} of {len(self._start.folds)} folds"
         else:
             text = f"{outcome.state} after {len(outcome.folds)} folds: {outcome.reason}"
         line = f"trial {outcome.number}: {text} ({outcome.seconds:.1f} s); {self._line()}"
@@ -161,7 +178,7 @@ class ProgressObserver(StudyObserver):
         left = ""
         if 0 < self._run < self._start.trials_to_run:
             seconds = (time.monotonic() - self._began) / self._run * (self._start.trials_to_run - self._run)
-            left = f", about {seconds / 60:.0f} min left" if seconds >= 60 else f", about {seconds:.0f} s left"
+            left = f", {_left(seconds)}"
         return f"{best}, {done} done, {pruned} pruned, {failed} failed{left}"
 
     def study_finished(self, summary: "StudySummary") -> None:
@@ -171,4 +188,22 @@ class ProgressObserver(StudyObserver):
                 self._bars.remove_task(task)
         self._trials, self._folds = None, {}
         if summary.interrupted:
-            notes.print("interrupted; the same command goes on from here", markup=False)
+            done = summary.complete + summary.pruned + summary.failed
+            trials, folds = (
+                f"{count} {what}{'s' * (count != 1)}" for count, what in ((done, "trial"), (self._kept_folds, "fold"))
+            )
+            kept = f"{trials} and {folds} of the next kept" if self._kept_folds else f"{trials} kept"
+            notes.print(f"interrupted: {kept}; the same command continues", markup=False)
+
+
+def _left(seconds: float) -> str:
+    """An estimated time in words."""
+    return f"about {seconds / 60:.0f} min left" if seconds >= 60 else f"about {seconds:.0f} s left"
+
+
+def _in_one_line(note: str, study: str) -> str:
+    """A note that fits a line of the terminal, with the command that shows all of it; elsewhere the note as it is."""
+    details = f"… (all: ser-tune report {shlex.quote(study)})"
+    if not notes.is_terminal or len(note) < notes.width or notes.width < 2 * len(details):
+        return note
+    return note[: notes.width - len(details) - 1] + details

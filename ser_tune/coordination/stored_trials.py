@@ -24,6 +24,7 @@ __all__ = [
     "FOLDS_ENDED",
     "OVERRIDES",
     "PLACE",
+    "SECONDS",
     "SEED",
     "best_trials",
     "complete_trials",
@@ -33,6 +34,7 @@ __all__ = [
     "is_counted",
     "place_of",
     "searched_trials",
+    "seconds_of",
     "stored_objective",
     "value_of",
     "values_of",
@@ -42,6 +44,8 @@ PLACE = "place"
 """User attribute of a trial: its place in the study. A trial that is run again has another number, but this place."""
 FAILURE = "failure"
 """User attribute of a trial: why its own values made it fail."""
+SECONDS = "seconds"
+"""User attribute of a trial that ended: seconds of training all its folds, those before an interruption included."""
 SEED = "seed"
 """User attribute of a trial: a number that is added to the study's seed, 0 in a search."""
 CONFIRMS = "confirms"
@@ -87,6 +91,13 @@ def searched_trials(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
 def complete_trials(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     """Those of some trials that have a score."""
     return [trial for trial in trials if trial.state == TrialState.COMPLETE]
+
+
+def seconds_of(trial: FrozenTrial) -> float | None:
+    """Seconds that a trial took, as MLflow has them; of a failed or older trial from its start to its end."""
+    if (stored := trial.user_attrs.get(SECONDS)) is not None:
+        return float(stored)
+    return None if trial.duration is None else trial.duration.total_seconds()
 
 
 def is_counted(trial: FrozenTrial) -> bool:

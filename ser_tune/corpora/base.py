@@ -72,6 +72,8 @@ class CorpusSource:
     """The table of predictions that the corpus's challenges take."""
     read_allowing: Callable[[Path | None, Path, Sequence[Path]], Sequence[Utterance]] | None = None
     """As `read`, with further folders that recordings may lie in; None where a corpus's recordings lie in its own."""
+    unseen: Callable[[Path], Sequence[Path]] = lambda folder: ()
+    """Makes recordings of a speaker who is not in the corpus, from the folder of its recordings; none by default."""
     remarks: Callable[[Path | None], Sequence[str]] = lambda data: ()
     """From the folder or table the user named to sentences on what is not read of it, without opening a recording."""
 

@@ -10,6 +10,7 @@ Seven simulated annotators choose emotions and rate the parameters of the synthe
 
 import hashlib
 import logging
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ from .demo_synthesis import envelope, glottis, intonation, resonators, shelf, sy
 from .selection import Subset
 from .utterance import Annotation, Utterance
 
-__all__ = ["CORPUS", "DIMENSIONS", "EMOTIONS", "VERSION", "synthesise"]
+__all__ = ["CORPUS", "DIMENSIONS", "EMOTIONS", "VERSION", "synthesise", "write_unseen"]
 
 VERSION = 1
 """Part of every seed and of the folder's name; raise it with every change of the samples."""
@@ -67,6 +68,9 @@ _VOICES = {
     "s5": _Voice(140.0, 1.06, 4.3, 2.0, -28.0, -54.0),
     "s6": _Voice(180.0, 1.12, 5.0, -0.5, -24.0, -60.0),
 }
+
+_UNSEEN = {"s7": _Voice(165.0, 1.09, 4.8, 0.5, -25.0, -55.0)}
+"""A speaker who is not in the corpus: recordings to try a model with."""
 
 # Pitch in semitones; log2 of the pitch range; log2 of the rate; high frequencies in dB; breath noise in dB;
 # log2 of the abruptness of accents; level in dB. Each is a difference from neutral speech at strength 1.
@@ -172,6 +176,27 @@ def _write(folder: Path) -> None:
                 raise
 
 
+def write_unseen(folder: Path) -> Sequence[Path]:
+    """Write a recording of each emotion by a speaker who is not in the corpus, beside the corpus's folder.
+
+    Args:
+        folder: The corpus's.
+
+    Returns:
+        The recordings, that of anger first.
+    """
+    beside = folder.with_name(f"{folder.name}-unseen")
+    beside.mkdir(exist_ok=True)
+    paths = [beside / f"{speaker}_{emotion}_1.wav" for speaker in _UNSEEN for emotion in EMOTIONS]
+    for path in paths:
+        if not path.exists():
+            speaker, emotion, number = path.stem.split("_")
+            part = path.with_suffix(f".{os.getpid()}")
+            soundfile.write(part, synthesise(speaker, emotion, int(number)), SAMPLE_RATE_HZ, "PCM_16", format="WAV")
+            part.replace(path)
+    return paths
+
+
 @dataclass(frozen=True, slots=True)
 class _Manner:
     """The manner in which an utterance is spoken."""
@@ -216,7 +241,7 @@ def synthesise(speaker: str, emotion: str, number: int) -> np.ndarray:
     """Speak one utterance.
 
     Args:
-        speaker: `s1` to `s6`.
+        speaker: `s1` to `s6`, or `s7`, who is not in the corpus.
         emotion: One of `EMOTIONS`.
         number: Number of the utterance, from 1, among the speaker's utterances of this emotion.
 
@@ -225,7 +250,7 @@ def synthesise(speaker: str, emotion: str, number: int) -> np.ndarray:
     """
     from scipy import signal
 
-    voice = _VOICES[speaker]
+    voice = (_VOICES | _UNSEEN)[speaker]
     manner, rng = _manner(speaker, emotion, number)
     pitch, span, rate, bright_db, breath_db, abrupt, level_db = manner.values
     edges, total = syllables(rng, voice.syllables_per_s * 2.0**rate)
@@ -289,6 +314,7 @@ CORPUS = CorpusSource(
         ),
     },
     scales=dict.fromkeys(DIMENSIONS, SCALE),
+    unseen=write_unseen,
     defaults={
         # Small enough for a search in minutes on two cores: an utterance is one segment, networks are narrow
         "features.hop_s": 0.02,

@@ -71,11 +71,24 @@ def draw(
     with mpl.rc_context(_STYLE | {"font.family": list(letters.families)}):
         figure = Figure(figsize=(width, height), layout="constrained")
         fill(figure)
+        _write_plain_numbers(figure)
         file = io.BytesIO()
         figure.savefig(file, format="svg", metadata={"Date": None})
     if letters.numbers:
         caption = f"{caption} {', '.join(letters.legend)}."
     return Picture(name, caption, file.getvalue(), "".join(f"{line}\n" for line in letters.legend))
+
+
+def _write_plain_numbers(figure: "Figure") -> None:
+    """Label logarithmic axes with plain numbers: Matplotlib's own labels are markup, which is not read here."""
+    from matplotlib.ticker import LogFormatter, NullFormatter
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if isinstance(axis.get_major_formatter(), LogFormatter):
+                axis.set_major_formatter(lambda value, _: f"{value:g}")
+            if isinstance(axis.get_minor_formatter(), LogFormatter):
+                axis.set_minor_formatter(NullFormatter())
 
 
 def draw_to(
@@ -107,6 +120,7 @@ def draw_to(
         figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
         canvas = FigureCanvasAgg(figure)
         fill(figure)
+        _write_plain_numbers(figure)
         if path.suffix.lower() == ".png":
             # Not `savefig`, which draws a figure with a layout twice
             canvas.print_png(path)  # type: ignore[no-untyped-call]

@@ -4,7 +4,6 @@ import math
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
 from ..drawing import BLUE, GREY, RED, Picture, draw, lettering_for
 from ..metrics import Metric
@@ -55,5 +54,3 @@ def _scale(axes: Axes, measure: Metric, values: list[float]) -> None:
     if math.isfinite(measure.high) or min(values) <= 0 or max(values) < WIDE * min(values):
         return
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())

@@ -14,8 +14,9 @@ from ..errors import AudioError
 from ..folds import CORPORA_NOT_FREE, NOT_FREE
 from ..metrics import Metric
 from ..resampling import describe_score, with_interval
-from ..results import edges_of
+from ..results import StudyTrial, edges_of
 from ..tracking import Predictions
+from .headline import tiles_of
 from .mistakes import Clip, clip_of
 from .paper import bibtex_of, citations_of, replay_command
 from .reported import ReportedResult
@@ -53,7 +54,9 @@ def page_of(report: ReportedResult, pictures: Mapping[str, Picture]) -> str:
         corrected=[describe_score(report.corrected, f"corrected_{metric.name}") for metric in report.scored],
         meanings=_meanings(report),
         sentences=protocol_in_words(report.protocol, report.predictions, with_epochs="learning" in pictures),
+        tiles=tiles_of(report),
         chance=chance_of(report),
+        listed=_best_first(report),
         baselines=baselines(report),
         **_crowd(report),
         parted=parted(report.scored),
@@ -69,6 +72,15 @@ def page_of(report: ReportedResult, pictures: Mapping[str, Picture]) -> str:
         bibtex=bibtex_of(report),
         replay=replay_command(report),
     )
+
+
+def _best_first(report: ReportedResult) -> list[StudyTrial]:
+    """All trials of the study, the best score first; those without a score last, by number."""
+    if report.search is None:
+        return []
+    scored = [trial for trial in report.search.trials if trial.score is not None]
+    others = [trial for trial in report.search.trials if trial.score is None]
+    return [*report.search.ranking.best_first(scored, lambda trial: trial.score, lambda trial: trial.number), *others]
 
 
 def _crowd(report: ReportedResult) -> dict[str, Any]:
@@ -108,12 +120,8 @@ def _clips(report: ReportedResult) -> dict[str, Clip]:
 
 def _meanings(report: ReportedResult) -> dict[str, str]:
     """The meaning of each side's score; test speakers who validate another fold limit that of the test."""
-    validating, tested = (
-        set(report.predictions[side].speakers) if side in report.predictions else set()
-        for side in ("validation", "test")
-    )
     limit = CORPORA_NOT_FREE if report.protocol.scheme else NOT_FREE
-    return _SIDES | ({} if validating.isdisjoint(tested) else {"test": f"{_SIDES['test']}; {limit}"})
+    return _SIDES | ({} if report.test_is_free else {"test": f"{_SIDES['test']}; {limit}"})
 
 
 def _address(content: bytes, kind: str) -> str:

@@ -175,12 +175,15 @@ def _calibration(side: str, predictions: Predictions, answer: str) -> Picture:
         curve.plot([0, 1], [0, 1], color=GREY, linewidth=1)
         curve.plot(bins.confidence, bins.accuracy, "-", color=BLUE, linewidth=1)
         curve.scatter(bins.confidence, bins.accuracy, s=20 + 200 * bins.count / bins.count.sum(), color=BLUE)
+        for place, height, count in zip(bins.confidence, bins.accuracy, bins.count, strict=True):
+            curve.annotate(str(count), (place, height), (6, -10), textcoords="offset points", fontsize=7.5)
         curve.set(xlabel="mean confidence", ylabel="fraction right", xlim=(0, 1.02), ylim=(-0.02, 1.05))
-        counts.hist(confidence, bins=np.linspace(0, 1, BINS + 1), color=BLUE, rwidth=0.95)
+        heights, _, bars = counts.hist(confidence, bins=np.linspace(0, 1, BINS + 1), color=BLUE, rwidth=0.95)
+        counts.bar_label(bars, ["" if height == 0 else f"{height:.0f}" for height in heights], fontsize=7.5)
         counts.set(xlabel="confidence", ylabel="utterances")
 
     caption = (
         f"Calibration on {side} speakers: probability of the {which}, and how often it is right. Expected "
-        f"calibration error {bins.ece:.3f}. Larger dots: more utterances."
+        f"calibration error {bins.ece:.3f}. Numbers beside dots, and larger dots: utterances."
     )
     return draw("calibration", caption, 3.0, fill)

@@ -127,6 +127,15 @@ class ReportedResult:
         return scored_sets(self.metrics)
 
     @property
+    def test_is_free(self) -> bool:
+        """Whether test speakers influenced no choice: none of them validates a fold."""
+        validating, tested = (
+            set(self.predictions[side].speakers) if side in self.predictions else set()
+            for side in ("validation", "test")
+        )
+        return validating.isdisjoint(tested)
+
+    @property
     def corrected(self) -> Mapping[str, float]:
         """Corrected score and gains, by MLflow's names; empty unless the result was chosen among several trials."""
         found = self.metrics

@@ -8,7 +8,7 @@ from typing import TypeGuard
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from ..config import FloatRange, IntRange, Value
 from ..drawing import BLUE, RED, Lettering, Picture, draw, lettering_for
@@ -143,8 +143,6 @@ def _slices(search: ReportedSearch, chosen: int | None) -> Picture:
             if isinstance(span, FloatRange | IntRange) and span.log:
                 axes.set_xscale("log")
                 axes.xaxis.set_major_locator(LogLocator(numticks=4))
-                axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-                axes.xaxis.set_minor_formatter(NullFormatter())
             if not numeric:
                 axes.set_xticks(range(len(names)), [letters(name, 24) for name in names], rotation=30, ha="right")
                 axes.margins(x=0.2)
@@ -211,7 +209,6 @@ def _cost(search: ReportedSearch, chosen: int | None) -> Picture:
         axes.set(xlabel="seconds a trial, all folds", ylabel=f"validation {title}")
         if points and points[-1][0] > 10 * max(points[0][0], 1e-3):
             axes.set_xscale("log")
-            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
     caption = (
         f"{title} against cost: training time of the complete searched trials, as measured while the study ran. Line: "

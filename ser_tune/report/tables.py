@@ -74,17 +74,22 @@ def baselines(report: ReportedResult) -> list[Baseline]:
     """
     objective, ranking = report.objective, Ranking(report.objective)
     reached = report.metrics[f"validation_{objective.name}"]
-    pairs = []
+    own = interval_of(report.metrics, f"validation_{objective.name}")
+    fixed, found = [], list[Baseline]()
     if (chance := chance_of(report)) is not None:
-        pairs.append((chance[0], reached, chance[1]))
+        fixed.append(chance)
     words = None if report.recordings is None else report.recordings.baseline
     if words is not None and words.metric == objective:
         guess = f"most frequent {report.task.answer}" if report.of_classes else "mean target"
-        pairs.append((f"the words alone: the {guess} of each text", reached, words.value))
+        fixed.append((f"the words alone: the {guess} of each text", words.value))
+    for what, score in fixed:  # a number without an interval of its own
+        ends = sorted(ranking.gain(end, score) for end in (own.low, own.high)) if own.known else ()
+        found.append(Baseline(what, reached, score, ranking.gain(reached, score), Interval(*ends) if ends else UNKNOWN))
     corrected = report.corrected
     if not corrected and report.search is not None:
-        pairs += _trials(report.search)
-    found = [Baseline(what, own, score, ranking.gain(own, score)) for what, own, score in pairs]
+        found += [
+            Baseline(what, best, score, ranking.gain(best, score)) for what, best, score in _trials(report.search)
+        ]
     for name in ("first", "median") if corrected else ():
         reached, gain = corrected[f"corrected_{objective.name}"], corrected[f"gain_over_{name}"]
         beaten, interval = reached - ranking.gain(gain, 0.0), interval_of(corrected, f"gain_over_{name}")

@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from ..config import Value
-from ..coordination import confirms, stored_definition, value_of, values_of
+from ..coordination import confirms, seconds_of, stored_definition, value_of, values_of
 from ..metrics import Metric
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _record(trial: FrozenTrial, further: Sequence[str]) -> StudyTrial:
         number=trial.number,
         state=trial.state.name,
         score=value_of(trial) if complete else None,
-        seconds=None if trial.duration is None else trial.duration.total_seconds(),
+        seconds=seconds_of(trial),
         values=values_of(trial),
         confirms=confirms(trial),
         further=dict(zip(further, trial.values[1:], strict=True)) if complete else {},

@@ -19,6 +19,7 @@ from ..coordination import (
     FAILURE,
     FOLDS_ENDED,
     OVERRIDES,
+    SECONDS,
     SEED,
     FoldStore,
     confirms,
@@ -85,6 +86,7 @@ class Objective:
         self._config, self._outcome = config, outcome
         with joined(trial.study):
             judge.note()
+            trial.set_user_attr(SECONDS, outcome.seconds)
             if outcome.state == "COMPLETE":
                 curves = [
                     [round(report.kept, CURVE_DIGITS) for report in fold.fitted.history] for fold in outcome.folds

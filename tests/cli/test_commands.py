@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import pickle
+import re
+import shlex
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -35,8 +37,15 @@ def test_a_study_ends_with_a_table_the_name_and_what_to_run_next(finished: Any) 
     )
     assert lines[8] == f"registered: {NAME} version 1 as champion (there was no champion before)"
     assert lines[9].startswith(f"next: ser-tune predict {NAME} ")
-    assert lines[10] == "next: ser-tune ui"
-    assert len(lines) == 11
+    assert lines[9].endswith("  # networks were trained on it: judge them by recordings of your own")
+    assert lines[10] == "next: ser-tune report first"
+    nested = re.fullmatch(
+        r"next: ser-tune (study .*--nested)  # a number to publish: a search for each of . test folds", lines[11]
+    )
+    assert nested is not None
+    assert shlex.split(nested.group(1))[1:-1] == list(map(str, finished.args))
+    assert lines[12] == "next: ser-tune ui"
+    assert len(lines) == 13
 
 
 @pytest.mark.slow
@@ -110,7 +119,8 @@ def test_ctrl_c_promotes_the_best_so_far_and_the_study_can_go_on(
         patch.setattr(ProgressObserver, "epoch_finished", interrupt)
         told = call(root, *command)
     assert told.code == 130
-    assert "interrupted; the same command goes on from here" in told.err
+    assert "trial 1: interrupted after 0 of 3 folds" in told.err
+    assert "interrupted: 1 trial kept; the same command continues" in told.err
     assert told.out.startswith("study manifest-alex_net-logmelspec: 1 complete, 0 pruned, 0 failed; best trial 0")
     assert f"registered: {NAME} version 1 as champion" in told.out
     told = call(root, *command)
@@ -228,6 +238,9 @@ def test_models_are_listed(call: Call, finished: Any) -> None:
     assert told.err == ""
     header, row = told.out.splitlines()
     assert header.startswith("name")
+    assert max(len(header), len(row)) <= 100
+    wide, _ = call(finished.root, "models", "--wide").out.splitlines()
+    assert wide.split()[-4:] == ["corpus", "protocol", "study", "trial"]
     assert row.split()[:3] == [NAME, "1", "champion"]
     (listed,) = json.loads(call(finished.root, "models", "--json").out)
     assert (listed["name"], listed["version"], listed["aliases"]) == (NAME, "1", ["champion"])

@@ -88,7 +88,7 @@ def test_a_combination_is_told_beside_its_members_and_predicts(call: Call, finis
     assert said["anger"] + said["joy"] == pytest.approx(1)
     (listed,) = (one for one in json.loads(call(root, "models", "--json").out) if one["name"] == "both")
     assert (listed["study"], listed["aliases"]) == ("first:0 + first:1", ["champion"])
-    assert "first:0 + first:1" in call(root, "models").out
+    assert "first:0 + first:1" in call(root, "models", "--wide").out
     again = call(root, "combine", "first:1", "first:0", "--as", "both")
     assert "already registered: both version 1 as champion (it was registered before)" in again.out
 
@@ -218,7 +218,10 @@ def test_every_form_of_the_leaderboard_says_the_same(call: Call, finished: Any, 
     # People read warnings below the table
     assert {row.pop("warnings") for row in rows["json"]} == {""}
     assert rows["markdown"] == rows["json"]
-    table = call(finished.root, "leaderboard", *corpus).out.splitlines()
+    narrow = call(finished.root, "leaderboard", *corpus).out.splitlines()
+    assert max(map(len, narrow)) <= 100
+    assert narrow[0].split()[-4:] == ["outer", "or", "test", "UAR"]
+    table = call(finished.root, "leaderboard", "--wide", *corpus).out.splitlines()
     assert len(table) == 1 + len(rows["json"])
     assert _cells(table[0]) == list(rows["json"][0])
     for line, row in zip(table[1:], rows["json"], strict=True):

@@ -118,7 +118,7 @@ def test_a_study_that_is_terminated_goes_on_with_the_next_fold(
     _, err = process.communicate(timeout=60)
     assert time.monotonic() - sent < WITHIN_S
     assert process.returncode == 143, err
-    assert err.endswith("interrupted; the same command goes on from here\ninterrupted\n")
+    assert err.endswith("; the same command continues\ninterrupted\n")
 
     storage = optuna.storages.RDBStorage(f"sqlite:///{root}/studies/optuna.db", skip_compatibility_check=True)
     *ended, again = optuna.load_study(study_name="ended", storage=storage).get_trials(deepcopy=False)

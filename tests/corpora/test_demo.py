@@ -55,6 +55,17 @@ def test_a_second_reading_writes_nothing(cache: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*")} == before
 
 
+def test_recordings_to_try_a_model_with_are_of_a_speaker_who_is_not_in_the_corpus(cache: Path) -> None:
+    utterances = demo.read(None, cache)
+    paths = demo.write_unseen(utterances[0].path.parent)
+    assert [path.name for path in paths] == [f"s7_{emotion}_1.wav" for emotion in demo.EMOTIONS]
+    assert not {path.stem.partition("_")[0] for path in paths} & {utterance.speaker for utterance in utterances}
+    assert not {path.read_bytes() for path in paths} & {utterance.path.read_bytes() for utterance in utterances}
+    assert demo.read(None, cache) == utterances  # the corpus is as it was
+    times = [path.stat().st_mtime_ns for path in paths]
+    assert [path.stat().st_mtime_ns for path in demo.write_unseen(utterances[0].path.parent)] == times
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("harm", ["a bit", "the end", "gone", "complete"])
 def test_damaged_recordings_are_made_again_and_named(

@@ -31,6 +31,10 @@ FORMS = Forms(("table", "markdown", "csv", "json"))
 BEFORE = ("corpus", "task", "evaluation", "protocol", "rank", "who")
 BEHIND = ("networks", "trials", "seeds", "normalisation", "pretraining", "folds", "source")
 """Columns around those of scores."""
+NARROW, SHORTEST_WHO = 100, 12
+"""Characters of a table without --wide, and of its column for names at least."""
+DIFFERS = "; differs: "
+"""In a source, before what makes a published number another one."""
 TEST = "test_"
 """Beginning of the columns that published numbers have."""
 WARNINGS, SETS = "warnings", "corpora"
@@ -122,8 +126,14 @@ def _of_seeds(name: str, seeds: int, what: str = "mean") -> str:
     return f"{name}, {what} of {seeds} seeds" if seeds > 1 else name
 
 
-def print_leaderboard(call: "Call[Leaderboard]", *, form: Annotated[str, FORMS] = "table") -> None:
-    """Print the best results, and the published numbers of the same corpora."""
+def print_leaderboard(call: "Call[Leaderboard]", *, form: Annotated[str, FORMS] = "table", wide: bool = False) -> None:
+    """Print the best results, and the published numbers of the same corpora.
+
+    Args:
+        call: Collects them.
+        form: The form of the table.
+        wide: Print every column of the table, as the other forms have.
+    """
     board = call()
     columns, rows = _board_rows(board)
     if not rows:
@@ -136,12 +146,45 @@ def print_leaderboard(call: "Call[Leaderboard]", *, form: Annotated[str, FORMS] 
     elif form == "csv":
         print_csv((*columns, WARNINGS, SETS), rows)
     else:
-        for columns, rows in map(_board_rows, board.parts):
+        for part in board.parts:
+            columns, rows = _board_rows(part)
+            if form == "table" and not wide:
+                columns, rows = narrow_board(rows, list(part.columns.values()))
             print_rows(columns, [[row[name] for name in columns] for row in rows], form)
+            if any(row["who"].endswith(" *") for row in rows):
+                results.print("* by another protocol; --wide has the difference")
             print_warnings(f"protocol {row['protocol']}: {row[WARNINGS]}" for row in rows if row[WARNINGS])
             for row in rows:
                 if row[SETS]:
                     results.print(f"protocol {row['protocol']}, {row[BEFORE[-1]]}: {row[SETS]}")
+
+
+def narrow_board(
+    rows: Sequence[Mapping[str, str]], scores: Sequence[str]
+) -> tuple[tuple[str, ...], list[dict[str, str]]]:
+    """Columns and rows of at most `NARROW` characters: of the scores the objective's, of free ones if there are any.
+
+    Args:
+        rows: With every column.
+        scores: The columns of scores; the first is that of validation, then test and outer ones.
+    """
+    objective = scores[0].removeprefix("validation ")
+    best = f"outer or test {objective}"
+    columns = ("corpus", "evaluation", "protocol", "rank", "who", best)
+    narrow = [
+        {
+            **row,
+            "who": f"{row['who']} *" if DIFFERS in row["source"] else row["who"],
+            "protocol": "" if row["evaluation"] == "published" else row["protocol"],
+            best: row.get(f"outer {objective}") or row.get(f"test {objective}") or "",
+        }
+        for row in rows
+    ]
+    widths = {name: max(map(len, (name, *(row[name] for row in narrow)))) for name in columns}
+    room = max(SHORTEST_WHO, NARROW - 2 * (len(columns) - 1) - sum(widths.values()) + widths["who"])
+    for row in narrow:
+        row["who"] = row["who"] if len(row["who"]) <= room else f"{row['who'][: room - 1]}…"
+    return columns, narrow
 
 
 def _board_rows(board: "Leaderboard") -> tuple[tuple[str, ...], list[dict[str, str]]]:
@@ -170,7 +213,7 @@ def _board_rows(board: "Leaderboard") -> tuple[tuple[str, ...], list[dict[str, s
                 for column in scores
             ),
             *(tracking.UNKNOWN_NETWORKS, "", "", "", "", ""),
-            known.source + (f"; differs: {known.differs}" if known.differs else ""),
+            known.source + (f"{DIFFERS}{known.differs}" if known.differs else ""),
         )
         rows.append(dict(zip(columns, cells, strict=True)) | {WARNINGS: "", SETS: ""})
     return columns, rows

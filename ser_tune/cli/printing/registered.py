@@ -19,12 +19,19 @@ if TYPE_CHECKING:
 
 __all__ = ["announce_server", "print_export", "print_models"]
 
+CORRECTED = "corrected"
 TAGS = {"corpus": "corpus", "protocol": "fingerprint", "study": "study", "trial": "trial"}
 """Columns behind the scores, and the tags that they show."""
 
 
-def print_models(call: "Call[Sequence[RegisteredVersion]]", *, as_json: bool) -> None:
-    """Print every registered version."""
+def print_models(call: "Call[Sequence[RegisteredVersion]]", *, wide: bool = False, as_json: bool) -> None:
+    """Print every registered version.
+
+    Args:
+        call: Lists them.
+        wide: Also print intervals of all scores, further metrics, corpus, protocol, study and trial.
+        as_json: Print JSON.
+    """
     versions = call()
     if as_json:
         print_json([_record(version) for version in versions])
@@ -33,7 +40,7 @@ def print_models(call: "Call[Sequence[RegisteredVersion]]", *, as_json: bool) ->
         notes.print("no registered models yet; run `ser-tune study --model 3d_acrnn`")
         return
     objectives = _objectives([version.tags for version in versions])
-    columns = _score_columns([version.tags for version in versions])
+    columns = _score_columns([version.tags for version in versions], wide=wide)
     rows, problems = [], list[str]()
     for version in versions:
         tags = version.tags
@@ -41,15 +48,19 @@ def print_models(call: "Call[Sequence[RegisteredVersion]]", *, as_json: bool) ->
         own = _objectives([tags]) if len(objectives) > 1 else objectives
         names = {title: [f"{side}_{metric.name}" for metric in of or own] for title, (side, of) in columns.items()}
         numbers, damaged = _numbers(tags, tuple(name for of_column in names.values() for name in of_column))
-        scores = ["".join(describe_score(numbers, name) for name in of_column) for of_column in names.values()]
+        short = {name: value for name, value in numbers.items() if wide or not name.endswith(("_low", "_high"))}
+        scores = [
+            "".join(describe_score(numbers if title == CORRECTED else short, name) for name in of_column)
+            for title, of_column in names.items()
+        ]
         scores = [*(metric.title for metric in own), *scores] if len(objectives) > 1 else scores
         problems += [
             f"{version.name} version {version.version}: {tag} is {brief(tags[tag])}, no number" for tag in damaged
         ]
-        facts = [tags.get(tag, "") for tag in TAGS.values()]
+        facts = [tags.get(tag, "") for tag in TAGS.values()] if wide else []
         rows.append([version.name, version.version, ", ".join(version.aliases), *scores, *facts])
     objective = ["objective"] if len(objectives) > 1 else []
-    print_table(["name", "version", "alias", *objective, *columns, *TAGS], rows)
+    print_table(["name", "version", "alias", *objective, *columns, *(TAGS if wide else ())], rows)
     tagged = [version.tags for version in versions if "warnings" in version.tags]
     print_warnings(f"protocol {tags.get('fingerprint', 'unknown')}: {tags['warnings']}" for tags in tagged)
     print_warnings(problems)
@@ -68,23 +79,24 @@ def _objectives(versions: Sequence[Mapping[str, str]]) -> list[Metric]:
     return [metric for metric in known if f"validation_{metric.name}_fold_mean" in tags]
 
 
-def _score_columns(versions: Sequence[Mapping[str, str]]) -> dict[str, tuple[str, Sequence[Metric]]]:
+def _score_columns(versions: Sequence[Mapping[str, str]], *, wide: bool) -> dict[str, tuple[str, Sequence[Metric]]]:
     """The titles of columns of scores, each with its side and the metrics it shows.
 
     Args:
         versions: The tags of every version. Of several objectives a column shows each version's own, and has no metric
             here.
+        wide: Whether further metrics have a column.
     """
     objectives = _objectives(versions)
     if len(objectives) > 1:
-        return {side: (side, ()) for side in ("validation", "corrected", "test")}
+        return {side: (side, ()) for side in ("validation", CORRECTED, "test")}
     tags = {tag for version in versions for tag in version}
     known = (METRICS.get(name) for name in METRICS.names())
     others = [metric for metric in known if metric not in objectives and f"validation_{metric.name}" in tags]
     return {
         **{f"validation {metric.title}": ("validation", [metric]) for metric in objectives},
-        "corrected": ("corrected", objectives),
-        **{f"test {metric.title}": ("test", [metric]) for metric in (*objectives, *others)},
+        CORRECTED: (CORRECTED, objectives),
+        **{f"test {metric.title}": ("test", [metric]) for metric in (*objectives, *(others if wide else ()))},
     }
 
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import typer
 
 from ... import api, tracking
-from ...config import TOGETHER
 from ...folds import SIDES, selection_note
 from ...metrics import score_in
 from ...resampling import describe_score, with_interval
-from ..console import notes, print_json, print_table, print_warnings, results, shortest
+from ..console import notes, print_json, print_table, print_warnings, results
 from ..records import nested_record, promotion_record, study_record
 from ..registration import Call
+from .next_steps import print_next
 
 if TYPE_CHECKING:
     from ...metrics import Metric
@@ -49,7 +49,7 @@ def print_study(
         tracking_uri: The option's value.
     """
     if not nested:
-        print_training(call, as_json=as_json, tracking_uri=tracking_uri)
+        _print_training(call, as_json=as_json, tracking_uri=tracking_uri, searched=True)
         return
     if refit or rule:
         raise typer.BadParameter("--nested registers nothing, so --refit and --rule mean nothing with it")
@@ -63,6 +63,10 @@ def print_study(
 
 def print_training(call: Call[api.StudyResult], *, as_json: bool, tracking_uri: str | None = None) -> None:
     """Print the trials of a study and the promotion of the best; exit code 130 after Ctrl-C, 1 if too much failed."""
+    _print_training(call, as_json=as_json, tracking_uri=tracking_uri, searched=False)
+
+
+def _print_training(call: Call[api.StudyResult], *, as_json: bool, tracking_uri: str | None, searched: bool) -> None:
     result = call()
     summary = result.summary
     if as_json:
@@ -79,7 +83,7 @@ def print_training(call: Call[api.StudyResult], *, as_json: bool, tracking_uri: 
         raise SystemExit(130 if summary.interrupted else 1)
     if not as_json:
         _print_trials(result)
-        print_scores(result.promotion, tracking_uri)
+        print_scores(result.promotion, tracking_uri, searched=searched)
     _exit(summary)
 
 
@@ -159,8 +163,8 @@ def _without_choice(selection: "Selection", epochs: str) -> str:
     return f"corrected: {selection.sentence}{left}"
 
 
-def print_scores(promotion: "Promotion", tracking_uri: str | None) -> None:
-    """Print scores, the registered name, and the next commands."""
+def print_scores(promotion: "Promotion", tracking_uri: str | None, *, searched: bool = False) -> None:
+    """Print scores, the registered name, and the next commands; arguments are those of `print_next`."""
     metrics, prepared, selection = promotion.metrics, promotion.prepared, promotion.selection
     objective, chosen = prepared.definition.objective, selection is not None and selection.trials > 1
     _print_sides(promotion, prepared.definition.metrics)
@@ -189,13 +193,7 @@ def print_scores(promotion: "Promotion", tracking_uri: str | None) -> None:
     verb = "registered" if promotion.created else "already registered"
     alias = f" as {promotion.alias}" if promotion.alias else ""
     results.print(f"{verb}: {promotion.name} version {promotion.version}{alias} ({promotion.reason})")
-    where = f" --tracking-uri {shlex.quote(tracking_uri)}" if tracking_uri else ""
-    first = prepared.corpus.utterances[int((~prepared.corpus.nobody).argmax())]  # with a known speaker
-    same = [utterance.path for utterance in prepared.corpus.utterances if utterance.speaker == first.speaker]
-    several = prepared.definition.config.normalisation.scope in TOGETHER  # `predict` normalises the files together
-    audio = " ".join(shlex.quote(shortest(path)) for path in same[: 3 if several else 1])
-    results.print(f"next: ser-tune predict {promotion.reference} {audio}{where}")
-    results.print(f"next: ser-tune ui{where}")
+    print_next(promotion, tracking_uri, searched=searched)
 
 
 def _print_sides(promotion: "Promotion", scored: "Sequence[Metric]") -> None:
