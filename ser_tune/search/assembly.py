@@ -78,13 +78,7 @@ def define_study(
         ConfigError: A file cannot be read, a key is unknown, a value or range is invalid.
     """
     written, search = _read(_shipped(file)) if file else ({}, None)
-    given = {path: value for path, value in (flags or {}).items() if value is not None} | flatten(settings or {})
-    for path in given:
-        if path.split(".")[0] == "search":
-            where = "ranges belong in the search section of a study file"
-            raise ConfigError(f"{option} '{path}' is a range; expected one value ({where})")
-    if any("." not in path for path in given):
-        given = with_whole_paths(given, _layers(written | given).kind, option)
+    given = _given(written, flags or {}, settings or {}, option)
     explicit = written | given
     if explicit.get("corpus.union"):
         explicit.setdefault("corpus.name", UNION)
@@ -119,6 +113,20 @@ def define_study(
     definition = StudyDefinition(config=config, search=ranges)
     unset = layers.known.keys() - settled - definition.paths_with(Role.PROTOCOL)
     return replace(definition, published=_published(layers.architecture, definition, unset, set(explicit)))
+
+
+def _given(
+    written: Mapping[str, object], flags: Mapping[str, object], settings: Mapping[str, object], option: str
+) -> dict[str, object]:
+    """Flags and settings together, by whole paths; settings win."""
+    given = {path: value for path, value in flags.items() if value is not None} | flatten(settings)
+    for path in given:
+        if path.split(".")[0] == "search":
+            where = "ranges belong in the search section of a study file"
+            raise ConfigError(f"{option} '{path}' is a range; expected one value ({where})")
+    if any("." not in path for path in given):
+        return with_whole_paths(given, _layers({**written, **given}).kind, option)
+    return given
 
 
 @dataclass(frozen=True, slots=True)
