@@ -11,7 +11,7 @@ from ..metrics import Metric, Ranking
 from ..protocol import Protocol
 from ..results import StudyTrial, trials_table
 from ..search import Selection, StudySummary
-from ..tracking import Predictions, ScoredSet, scored_sets
+from ..tracking import Predictions, ScoredSet, mean_over_sets, scored_sets
 from .mistakes import Mistake
 from .scored_recordings import ScoredRecordings
 
@@ -134,6 +134,11 @@ class ReportedResult:
             for side in ("validation", "test")
         )
         return validating.isdisjoint(tested)
+
+    @property
+    def mean_over_corpora(self) -> str:
+        """A sentence on the mean over the corpora of a union; empty for a corpus by itself."""
+        return "" if self.protocol.is_official else mean_over_sets(self.test_sets, self.objective)
 
     @property
     def corrected(self) -> Mapping[str, float]:

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from ser_tune.config import Project
+from ser_tune.config import NormalisationSettings, Project
+from ser_tune.errors import LeakError
 from ser_tune.features import FeatureStore, Moments, Scaling, normalisation
+from ser_tune.folds import Fold
 from ser_tune.prediction import UtteranceFeatures
 from ser_tune.protocol import Prepared, leaks
 from ser_tune.search import StudyObserver, run_study
@@ -174,3 +176,28 @@ def test_the_check_takes_memory_for_a_block_of_features_and_not_for_all(
         assert tracemalloc.get_traced_memory()[1] < frames.nbytes / 2
     finally:
         tracemalloc.stop()
+
+
+def test_a_corpus_is_scaled_by_its_training_speakers_where_it_has_any(
+    study: Study, careless: Callable[..., None]
+) -> None:
+    config = study().definition.trial({"training.device": "cpu"})
+    config = config.model_copy(update={"normalisation": NormalisationSettings(scope="corpus")})
+    frames = np.random.default_rng(0).standard_normal((24, 1, 4)).astype(np.float32)
+    targets = Targets(("a", "b"), np.arange(24) % 2, np.arange(24) % 2, ("a", "b"))
+    features = UtteranceFeatures.of(FeatureStore.of(frames, np.arange(25)), torch.device("cpu"))
+    data = TrainingData(features, targets, np.arange(24) // 4, np.arange(24) // 12)
+    held_out, pooled = (Fold(0, (), (), np.array(train), np.array([]), np.array([])) for train in ([0, 1, 4], [0, 13]))
+    leaks.refuse_fitted_leaks(config, data, [held_out, pooled])
+    careless(lambda config, data, train: fold_statistics(config, data, np.arange(24)))
+    with pytest.raises(LeakError, match="leak in fold 0"):
+        leaks.refuse_fitted_leaks(config, data, [held_out])
+
+    def by_own(config: AnyTrial, data: TrainingData, train: np.ndarray) -> Any:
+        """Scale corpora that have training speakers by all their utterances."""
+        honest = fold_statistics(config, data, train)
+        return replace(honest, scalings=[_everybody(config, data, np.flatnonzero(data.corpora == n)) for n in (0, 1)])
+
+    careless(by_own)
+    with pytest.raises(LeakError, match="the normalisation depends on speakers that are not trained on"):
+        leaks.refuse_fitted_leaks(config, data, [pooled])

@@ -60,23 +60,28 @@ def tables(make_corpus: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture
-def run(
-    call: Callable[..., Any], databases: Path, tables: tuple[Path, Path], tmp_path: Path
-) -> Callable[..., list[Path]]:
-    """Run one study on the corpus, and on the other one; returns the two projects."""
+def run_on(call: Callable[..., Any], databases: Path, tmp_path: Path) -> Callable[..., list[Path]]:
+    """Run one study with the options of each corpus; returns the projects."""
 
-    def _run(content: str, *options: str) -> list[Path]:
+    def _run_on(corpora: Sequence[Sequence[str]], content: str, *options: str) -> list[Path]:
         file = tmp_path / "canary.yaml"
         file.write_text(content, encoding="utf-8")
         roots = []
-        for table in tables:
-            root = copy_project(databases, tmp_path / table.parent.name)
-            told = call(root, "study", file, "--corpus", "manifest", "--data", table, "--name", "canary", *options)
+        for number, corpus in enumerate(corpora):
+            root = copy_project(databases, tmp_path / f"project {number}")
+            told = call(root, "study", file, *corpus, "--name", "canary", *options)
             assert told.code == 0, told.err
             roots.append(root)
         return roots
 
-    return _run
+    return _run_on
+
+
+@pytest.fixture
+def run(run_on: Callable[..., list[Path]], tables: tuple[Path, Path]) -> Callable[..., list[Path]]:
+    """Run one study on the corpus, and on the other one; returns the two projects."""
+    corpora = [("--corpus", "manifest", "--data", str(table)) for table in tables]
+    return lambda content, *options: run_on(corpora, content, *options)
 
 
 def _trials(root: Path, name: str) -> list[str]:
@@ -126,3 +131,52 @@ def test_the_outer_speakers_of_a_nested_study_choose_nothing_in_their_search(run
     own = f"canary-outer{SPEAKERS.index(TESTED):02d}"
     assert _trials(original, own) == _trials(replaced, own)
     assert _trials(original, "canary-outer00") != _trials(replaced, "canary-outer00")  # dan trains and validates there
+
+
+@pytest.fixture(scope="module")
+def unions(tables: tuple[Path, Path], make_corpus: Callable[..., Path]) -> Sequence[Sequence[str]]:
+    """Options of a union of `home` and `away`; in the second, all of `away` has other sound and swapped labels."""
+    home, options = tables[0].parent / "home.csv", []
+    home.write_text(tables[0].read_text(encoding="utf-8"), encoding="utf-8")
+    for number, folder in enumerate(table.parent / "elsewhere" for table in tables):
+        with make_corpus(folder, ("eva", "fay", "gus")).open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        rng = np.random.default_rng(number)
+        for row in rows:
+            row["emotion"] = {"anger": "joy", "joy": "anger"}[row["emotion"]] if number else row["emotion"]
+            soundfile.write(folder / row["path"], 0.3 * rng.uniform(-1, 1, 9000), 16_000)
+        with (folder / "away.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        options.append(("--corpus", f"manifest={home}", "--corpus", f"manifest={folder / 'away.csv'}"))
+    return options
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "options"),
+    [
+        (SOLVED, "canary-outer00", ("--scheme", "leave-one-corpus-out", "--nested", "--trials", "3")),
+    ],
+    ids=["nested"],
+)
+def test_a_held_out_corpus_chooses_neither_trials_nor_weights(
+    run_on: Callable[..., list[Path]],
+    unions: Sequence[Sequence[str]],
+    content: str,
+    name: str,
+    options: Sequence[str],
+) -> None:
+    content = content.replace("protocol: {folds: none}\n", "")
+    original, replaced = run_on(unions, content, *options, "--set", "normalisation.scope=corpus")
+    assert _trials(original, name) == _trials(replaced, name)
+    if name == "canary":
+        assert _weights(original) == _weights(replaced)
+    else:  # the other search trains on the corpus
+        assert _trials(original, "canary-outer01") != _trials(replaced, "canary-outer01")
+        assert (_weights(original) & _weights(replaced)).total() == _weights(original).total() // 2
+    side = "test" if name == "canary" else "holdout"
+    predicted = [sorted((root / "mlruns").rglob(f"{side}_predictions.csv")) for root in (original, replaced)]
+    texts = [sorted(file.read_text(encoding="utf-8") for file in files) for files in predicted]
+    assert texts[0]
+    assert texts[0] != texts[1]

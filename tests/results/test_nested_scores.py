@@ -92,3 +92,12 @@ def test_speakers_without_a_score_have_no_say() -> None:
     nobody = Nested("outer", folds[1:2], {}, Protocol({}), metric)
     assert np.isnan([nobody.inner_score, nobody.optimism, nobody.folds[0].outer_single_score]).all()
     assert not nobody.optimism_interval.known
+
+
+def test_scores_of_test_corpora_are_not_paired_with_those_of_other_speakers() -> None:
+    folds = [
+        OuterFold("", ("away:",), 0, 0.75, Interval(0, 1), {"a": 0.5, "b": 0.75}, _said("c", "+"), _said("ab", "+-"))
+    ]
+    found = Nested("outer", folds, {}, Protocol({"scheme": "train-test"}), UAR)
+    assert (found.inner_score, found.outer_single_score, found.optimism) == (0.75, 0.625, 0.125)
+    assert not found.optimism_interval.known
