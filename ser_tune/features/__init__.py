@@ -10,7 +10,7 @@ from .export import SpeakerSegments, refuse_other_format, refuse_whole_utterance
 from .extraction import FEATURE_FORMAT, Extracted, Extraction, Extractor, Shards, extract_alone
 from .level import active_level_db, levelled
 from .normalisation import Moments, Scaling, Weighed, as_slice
-from .perturbation import copy_key
+from .perturbation import copies_in_words, copy_key
 from .segments import SegmentPlan, frame_numbers, plan_segments, random_crops
 from .store import FeatureStore, Progress, corpus_features, extract_features, open_features
 from .stress import CONDITIONS, TYPICAL_CONDITIONS, Condition, Disturbance
@@ -36,6 +36,7 @@ __all__ = [
     "Weighed",
     "active_level_db",
     "as_slice",
+    "copies_in_words",
     "copy_key",
     "corpus_features",
     "damage_of",

@@ -14,7 +14,7 @@ from ..config import SHORTEST_REVERBERATION_S, PerturbationSettings
 from ..errors import AudioError
 from .channel import band_limited, coded, coloured_noise, diffuse_response, rms, rounded, saturated, varied_noise
 
-__all__ = ["copy_key", "perturbed", "room_response"]
+__all__ = ["copies_in_words", "copy_key", "perturbed", "room_response"]
 
 FORMAT = 1
 """Part of the name of every cached copy; raise it when the same settings make other copies."""
@@ -43,6 +43,8 @@ OFF: dict[str, object] = {
     "bits": None,
 }
 """Perturbations that are drawn for a copy, and the value that switches each off; a new one comes last."""
+APART = ("diffuse rooms", "varied noise")
+"""Rooms and noise that no condition of a stress test has."""
 
 
 def copy_key(settings: PerturbationSettings, copy: int) -> str:
@@ -50,6 +52,26 @@ def copy_key(settings: PerturbationSettings, copy: int) -> str:
     if copy == 0:
         return ""
     return f"copy {copy} {FORMAT} {settings.model_dump_json(exclude={'copies', 'stability', 'statistics'})}"
+
+
+def copies_in_words(settings: PerturbationSettings) -> str:
+    """What a network learned from besides clean speech, beside the conditions of a stress test; empty without copies.
+
+    >>> copies_in_words(PerturbationSettings(copies=1, gain_db=6))
+    'trained on clean speech and 1 perturbed copy of it (gain_db 6)'
+    """
+    if not settings.copies:
+        return ""
+    written = {name: value for name in OFF if (value := getattr(settings, name)) != OFF[name]}
+    parts = [name if value is True else f"{name} {value:g}" for name, value in written.items()]
+    likely = f", each with probability {settings.probability:g}" if settings.probability < 1 else ""
+    copies = f"{settings.copies} perturbed cop{'y' if settings.copies == 1 else 'ies'}"
+    drawn = {"reverberation_s": f"{settings.rooms} rooms", "noise_snr_db": f"{settings.noise} noise"}
+    apart = [drawn[name] for name in drawn if name in written and drawn[name] in APART]
+    alike = [drawn[name] for name in drawn if name in written and drawn[name] not in APART]
+    kinds = [f"{' and '.join(apart)}: other kinds than those of --stress"] * bool(apart)
+    kinds += [f"{' and '.join(alike)}: kinds that --stress has too"] * bool(alike)
+    return "; ".join([f"trained on clean speech and {copies} of it ({', '.join(parts)}{likely})", *kinds])
 
 
 def perturbed(speech: np.ndarray, settings: PerturbationSettings, copy: int) -> np.ndarray:

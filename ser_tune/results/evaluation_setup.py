@@ -9,10 +9,11 @@ import numpy as np
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
-from ..config import AnyTrial, Project
+from ..config import AnyTrial, PerturbationSettings, Project
 from ..corpora import CORPORA, LABELS, Corpus, CorpusSource, LabelMapping, Utterance
 from ..definition import StudyDefinition, targets_of
 from ..errors import ConfigError, CorpusError
+from ..features import copies_in_words
 from ..folds import selection_note
 from ..metrics import Metric
 from ..prediction import Recipe, adaptation_of, together
@@ -127,7 +128,7 @@ def set_up_evaluation(
         version = find_version(workspace, reference)
         run = workspace.client.get_run(str(version.run_id))
         predictor = open_predictor(str(version_folder(version)))
-    definition, project = _definition(workspace, run), workspace.project
+    (definition, trial), project = _recorded(workspace, run), workspace.project
     own = None if REFIT_TAG in version.tags else _own_study(project, run, definition.with_data(data), corpus, subset)
     if own is not None:
         networks, left_out, notes = _own_networks(own, predictor, project.cache)
@@ -147,16 +148,24 @@ def set_up_evaluation(
         metrics=definition.metrics,
         matched=matched,
         left_out={**left_out, **matched.left_out},
-        notes=[*notes, *matched.notes, *_transductive(predictor.recipe)],
+        notes=[*notes, *matched.notes, *_transductive(predictor.recipe), *_copies(trial.perturbation)],
         of_own_folds=own is not None,
         version=version,
     )
 
 
-def _definition(workspace: Workspace, run: Run) -> StudyDefinition:
-    """The study of a version, of a combination that of its first member: all share corpus, folds, task and metrics."""
+def _recorded(workspace: Workspace, run: Run) -> tuple[StudyDefinition, AnyTrial]:
+    """The study and the trial of a version, of a combination those of its first member.
+
+    All members share corpus, folds, task and metrics.
+    """
     member = run.data.tags.get(MEMBERS_TAG, run.info.run_id).split()[0]
-    return recorded(workspace, workspace.client.get_run(member))[0]
+    return recorded(workspace, workspace.client.get_run(member))
+
+
+def _copies(settings: PerturbationSettings) -> list[str]:
+    """A note on the copies that a network was trained on, which a stress test is to be read beside."""
+    return [note] if (note := copies_in_words(settings)) else []
 
 
 def _matched(
@@ -203,7 +212,7 @@ def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: str, data:
         metrics=definition.metrics,
         matched=matched,
         left_out=matched.left_out,
-        notes=[NESTED_NOTE, *_transductive(definition.config)],
+        notes=[NESTED_NOTE, *_transductive(definition.config), *_copies(definition.config.perturbation)],
     )
 
 

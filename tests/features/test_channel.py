@@ -8,7 +8,7 @@ import pytest
 from ser_tune.config import PerturbationSettings
 from ser_tune.features import channel
 from ser_tune.features.channel import band_limited, coded, diffuse_response, rms, rounded, saturated, varied_noise
-from ser_tune.features.perturbation import OFF, copy_key, perturbed
+from ser_tune.features.perturbation import OFF, copies_in_words, copy_key, perturbed
 
 RATE = 16_000
 SEEDS = range(5)
@@ -109,3 +109,14 @@ def test_cached_copies_of_earlier_settings_keep_their_names() -> None:
     assert copy_key(PerturbationSettings(copies=2, pitch_semitones=2.0), 1) == f"copy 1 1 {before}"
     assert "statistics" not in copy_key(PerturbationSettings(copies=2, pitch_semitones=2.0, statistics="all"), 1)
     assert '"rooms":"diffuse"' in copy_key(PerturbationSettings(reverberation_s=0.5, rooms="diffuse"), 1)
+
+
+def test_a_sentence_tells_which_copies_are_of_the_kinds_of_a_stress_test() -> None:
+    assert copies_in_words(PerturbationSettings()) == ""
+    apart = PerturbationSettings(copies=1, reverberation_s=0.6, rooms="diffuse", noise_snr_db=0, noise="varied")
+    assert copies_in_words(apart) == (
+        "trained on clean speech and 1 perturbed copy of it (reverberation_s 0.6, noise_snr_db 0); diffuse rooms and "
+        "varied noise: other kinds than those of --stress"
+    )
+    alike = copies_in_words(PerturbationSettings(copies=2, noise_snr_db=0, codecs=True, probability=0.5))
+    assert "(noise_snr_db 0, codecs, each with probability 0.5); coloured noise: kinds that --stress has too" in alike
