@@ -55,7 +55,7 @@ def copy_key(settings: PerturbationSettings, copy: int) -> str:
 
 
 def copies_in_words(settings: PerturbationSettings) -> str:
-    """What a network learned from besides clean speech, beside the conditions of a stress test; empty without copies.
+    """A sentence on the copies that a network was trained on, beside the conditions of a stress test; empty without.
 
     >>> copies_in_words(PerturbationSettings(copies=1, gain_db=6))
     'trained on clean speech and 1 perturbed copy of it (gain_db 6)'
