@@ -73,6 +73,8 @@ class CorpusSettings(Settings):
     mapping: Annotated[str | None, Role.ADDED, Flag("--mapping", metavar="TABLE")] = None
     """The table that maps the emotions of a union's corpora to classes: four, six, seven, valence or arousal, or a CSV
     file corpus,emotion,class. None means the emotions that all corpora have, by their usual names and merges."""
+    unlabelled: Annotated[Path | None, Role.ADDED, Role.RESUMABLE, Flag("--unlabelled", metavar="DIR")] = None
+    """A folder with recordings of the target, of which no label is used; `alignment.kind` adapts the model to them."""
     names_as_written: tuple[str, ...] = ()
     """Names of speakers, emotions and sessions that are taken as they are: of spellings such as anna and Anna that are
     two speakers after all, all but one at least; and a speaker whose name is that of a placeholder, such as Nan. In a

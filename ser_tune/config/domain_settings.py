@@ -40,7 +40,7 @@ class AlignmentSettings(Settings):
     the target, they adapt the model to it, which is transductive if that speech is tested.
     """
 
-    kind: Literal["none", "whitening"] = "none"
+    kind: Literal["none", "whitening", "coral", "adversarial", "mean_teacher"] = "none"
     """whitening, for solved models: the features of every training corpus get the mean covariance and the mean of all
     of them. coral: they get those of the unlabelled speech (Sun, Feng, Saenko 2016, arXiv 1511.05547). adversarial, for
     networks: reversed gradients of a classifier of corpora, of which the unlabelled speech is one (Ganin et al. 2016,

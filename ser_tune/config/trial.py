@@ -71,6 +71,15 @@ class TrialConfig(Settings, Generic[ModelT, FeatureT, LossT]):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _mixtures_are_of_no_corpus(self) -> Self:
+        if self.alignment.kind == "adversarial" and self.augmentation.mixup:
+            raise ValueError(
+                "augmentation.mixup is true with alignment.kind adversarial, but a mixture of two segments is of no "
+                "single corpus; leave one of them out"
+            )
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the components' classes and the values: a generic class with its parameters cannot be imported."""
         generic = type(self).__pydantic_generic_metadata__

@@ -112,7 +112,7 @@ class FoldStore:
             "code": [code_digest(), *requirements],
             "device": describe_device(torch.device(config.training.device), config.training.threads),
             "config": config.model_dump(mode="json", exclude=added_defaults(config)),
-            "job": [job.seed, asdict(goal), data.features, targets.names, *filter(None, [data.unlabelled])],
+            "job": [job.seed, asdict(goal), data.features, targets.names],
         }
         key = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
         corpora = () if data.corpora is None else (data.corpora,)

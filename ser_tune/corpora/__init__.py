@@ -12,6 +12,7 @@ from .origin import Origin
 from .selection import LABELS, Need, Subset, plurality
 from .sounds import Sounds, continued, corpus_sounds, read_sounds
 from .union import UNION_NEEDS, UnionSource, union_source
+from .unlabelled import read_unlabelled
 from .utterance import Annotation, Utterance
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "nobody_in_words",
     "plurality",
     "read_sounds",
+    "read_unlabelled",
     "spellings",
     "union_source",
 ]

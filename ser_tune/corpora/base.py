@@ -23,6 +23,7 @@ __all__ = [
     "Archive",
     "Corpus",
     "CorpusSource",
+    "contents_of",
     "digests_of",
     "select_utterances",
 ]
@@ -266,7 +267,7 @@ class Corpus:
         if len(set(ids)) != len(ids):
             double = next(name for name, following in pairwise(ids) if name == following)
             raise CorpusError(f"{where} has two utterances called '{double}'; expected unique names")
-        contents = _contents(kept)
+        contents = contents_of(kept)
         digest, audio_digest = digests_of(kept, contents, needs)
         return cls(
             name=source.shown,
@@ -334,7 +335,8 @@ def _labels(utterance: Utterance, needs: Need) -> tuple[object, ...]:
     return (*labels, *needed[needs], *((utterance.split,) if utterance.split else ()))
 
 
-def _contents(utterances: Sequence[Utterance]) -> tuple[str, ...]:
+def contents_of(utterances: Sequence[Utterance]) -> tuple[str, ...]:
+    """SHA-256 of the file of each utterance; raises `CorpusError` where one cannot be read."""
     paths = sorted({utterance.path for utterance in utterances})
     with ThreadPoolExecutor() as pool:  # hashing releases the interpreter lock
         hashes = dict(zip(paths, pool.map(content_digest, paths), strict=True))

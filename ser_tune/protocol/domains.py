@@ -1,39 +1,68 @@
-"""Settings of training on several corpora that only the corpus and its folds can refuse."""
+"""Settings of training on several corpora that only the corpus and its folds can refuse, and unlabelled speech."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from ..config import AlignmentSettings
 from ..corpora import Corpus
 from ..definition import StudyDefinition
 from ..errors import ConfigError
 from ..folds import Fold
 
-__all__ = ["refuse_unfitting_corpora"]
+__all__ = ["refuse_unfitting_corpora", "unlabelled_in_words"]
+
+KIND = "alignment.kind"
 
 
 def refuse_unfitting_corpora(definition: StudyDefinition, corpus: Corpus, folds: Sequence[Fold]) -> None:
-    """Refuse settings that are about several corpora where a study, or a training side, has one.
+    """Refuse settings that are about several corpora, or unlabelled speech, where a study lacks them.
 
     Raises:
         ConfigError: There is such a setting.
     """
-    config, search = definition.config, definition.search
-    if len(corpus.parts) < 2:
-        for path, is_set in (
-            ("balance.corpora", config.balance.corpora > 0),
-            ("alignment.kind", config.alignment.kind == "whitening"),
-        ):
-            if is_set or (path == "balance.corpora" and path in search):
-                raise ConfigError(
-                    f"{path} is {'set' if is_set else 'searched'}, but the study has one corpus, {corpus.name}; leave "
-                    "it out, or name several corpora, such as --corpus emodb=DIR --corpus demo"
-                )
-    if config.alignment.kind == "whitening":
-        for fold in folds:
-            trained = np.unique(corpus.part_numbers[fold.train])
-            if len(trained) < 2:
-                raise ConfigError(
-                    f"alignment.kind is whitening, which is between training corpora, but fold {fold.number} trains on "
-                    f"{corpus.parts[trained[0]]} alone; leave it none, or add another corpus"
-                )
+    balance, is_union = definition.config.balance.corpora, len(corpus.parts) > 1
+    if not is_union and (balance or "balance.corpora" in definition.search):
+        raise ConfigError(
+            f"balance.corpora is {'set' if balance else 'searched'}, but the study has one corpus, {corpus.name}; "
+            "leave it out, or name several corpora, such as --corpus emodb=DIR --corpus demo"
+        )
+    kinds, folder = _kinds(definition), definition.config.corpus.unlabelled
+    alignments = [AlignmentSettings.model_validate({"kind": kind}) for kind in kinds]
+    if folder is not None and not any(alignment.reads_unlabelled for alignment in alignments):
+        raise ConfigError(
+            f"corpus.unlabelled is {folder}, but {KIND} {' or '.join(kinds)} reads no unlabelled speech; expected "
+            "coral, adversarial or mean_teacher"
+        )
+    for alignment in alignments:
+        if alignment.needs_unlabelled and folder is None:
+            raise ConfigError(
+                f"{KIND} {alignment.kind} needs speech of the target; name its folder with --unlabelled DIR"
+            )
+        if alignment.kind in ("whitening", "adversarial") and (folder is None or alignment.kind == "whitening"):
+            _refuse_alone(alignment.kind, corpus, folds)
+
+
+def _kinds(definition: StudyDefinition) -> list[str]:
+    """The kinds of alignment that a study's trials have."""
+    searched = definition.search.get(KIND)
+    return [str(kind) for kind in searched.corners()] if searched else [definition.config.alignment.kind]
+
+
+def _refuse_alone(kind: str, corpus: Corpus, folds: Sequence[Fold]) -> None:
+    """Refuse an alignment between training corpora where there is one."""
+    for fold in folds:
+        trained = np.unique(corpus.part_numbers[fold.train])
+        if len(trained) < 2:
+            raise ConfigError(
+                f"{KIND} {kind} is between training corpora, but fold {fold.number} trains on "
+                f"{corpus.parts[trained[0]] or corpus.name} alone; leave it none, or add another corpus"
+            )
+
+
+def unlabelled_in_words(unlabelled: Corpus, corpus: Corpus) -> str:
+    """The fact of a protocol on unlabelled speech: its size, its content, and its recordings that have labels too."""
+    both = len(set(unlabelled.contents) & set(corpus.contents))
+    return (
+        f"{len(unlabelled.utterances)} recordings, {both} of them of the corpus, SHA-256 {unlabelled.audio_digest[:16]}"
+    )

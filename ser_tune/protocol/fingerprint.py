@@ -20,6 +20,7 @@ from ..errors import ProtocolError
 from ..folds import SCHEMES, Fold
 from ..metrics import DEFAULT_METRIC, Metric
 from ..tasks import DEFAULT_TASK, TASKS, Targets, Task
+from .domains import unlabelled_in_words
 from .official_split import OFFICIAL, official_in_words
 from .pretraining import pretraining_of
 
@@ -43,6 +44,7 @@ WARNINGS = {
     ),
     "pretraining": "pretraining contamination: the encoder {} learned from this corpus, test speakers included",
     "classes_missing": "some corpora of the union lack classes ({}), whose scores are of the other corpora alone",
+    "unlabelled": "training reads the sound of {}: scores of recordings among them are transductive",
     "nobody": "{}; whether held-out speakers speak in them is not known",
 }
 """Facts that limit the meaning of a score, and the sentence that accompanies the score; {} is the fact's value."""
@@ -59,7 +61,15 @@ class Protocol:
     this module reads it."""
 
     @classmethod
-    def of(cls, definition: StudyDefinition, corpus: Corpus, targets: Targets, folds: Sequence[Fold]) -> "Protocol":
+    def of(
+        cls,
+        definition: StudyDefinition,
+        corpus: Corpus,
+        targets: Targets,
+        folds: Sequence[Fold],
+        *,
+        unlabelled: Corpus | None = None,
+    ) -> "Protocol":
         """Collect the facts of a study; its encoder's pretraining and the corpus's text baseline are among them."""
         config, task = definition.config, definition.task
         # Sorted, because the order in which folds are trained means nothing
@@ -76,6 +86,8 @@ class Protocol:
             rare[SCHEME] = config.protocol.scheme
         if config.adaptation.kind != "none":
             rare["adaptation"] = _adaptation(config.adaptation)
+        if unlabelled is not None:
+            rare["unlabelled"] = unlabelled_in_words(unlabelled, corpus)
         if config.protocol.near_identical == "allow":
             rare["near_identical"] = "recordings on two sides are allowed"
         if config.protocol.text_independent:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..audit import speaker_baseline, text_baseline
 from ..config import Project
-from ..corpora import CORPORA, LABELS, Corpus, union_source
+from ..corpora import CORPORA, LABELS, Corpus, read_unlabelled, union_source
 from ..corpora.manifest import allowed_folders
 from ..definition import StudyDefinition, strata_of, targets_of, worded
 from ..errors import ConfigError, StudyError
@@ -50,6 +50,8 @@ class Prepared:
     """Folds to train: all folds of the protocol, or the first ones if `protocol.fold_limit` is set."""
     folds_of_protocol: int
     protocol: Protocol
+    unlabelled: Corpus | None = None
+    """Unlabelled speech of the target."""
 
     @property
     def notes(self) -> Sequence[str]:
@@ -218,9 +220,11 @@ def prepare(definition: StudyDefinition, project: Project) -> Prepared:
     targets = targets_of(definition, corpus)
     folds = draw_folds(definition, corpus, strata_of(definition, targets))
     trained = folds[: definition.config.protocol.fold_limit]
+    folder = definition.config.corpus.unlabelled
+    unlabelled = None if folder is None else read_unlabelled(folder)
     refuse_unfitting_corpora(definition, corpus, trained)
-    protocol = Protocol.of(definition, corpus, targets, trained)
-    return Prepared(definition, corpus, targets, trained, len(folds), protocol)
+    protocol = Protocol.of(definition, corpus, targets, trained, unlabelled=unlabelled)
+    return Prepared(definition, corpus, targets, trained, len(folds), protocol, unlabelled)
 
 
 def _refuse_scope_of_one(definition: StudyDefinition, corpus: Corpus) -> None:

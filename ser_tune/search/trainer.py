@@ -143,12 +143,16 @@ class Trainer:
         return self._read(self._cached(config), config)
 
     def _cached(self, config: AnyTrial) -> CachedData:
-        corpus = self.prepared.corpus
+        corpus, unlabelled = self.prepared.corpus, self.prepared.unlabelled
+        entries = [self._entry(config, copy) for copy in range(config.perturbation.copies + 1)]
+        if reads := unlabelled is not None and config.alignment.reads_unlabelled:
+            entries.append(self._unlabelled_entry(config))
         return CachedData(
-            features=tuple(self._entry(config, copy) for copy in range(config.perturbation.copies + 1)),
+            features=tuple(entries),
             targets=self.prepared.targets,
             speakers=corpus.speaker_numbers,
             corpora=corpus.part_numbers if len(corpus.parts) > 1 else None,
+            unlabelled=reads,
         )
 
     def _entry(self, config: AnyTrial, copy: int) -> str:
@@ -168,6 +172,16 @@ class Trainer:
                 )
             refuse_misplaced_copies(corpus, self._sounds, sounds)
             self._entries[key] = entry
+        return self._entries[key]
+
+    def _unlabelled_entry(self, config: AnyTrial) -> str:
+        """The name of the cached features of the unlabelled speech."""
+        key, unlabelled = (config.features.model_dump_json(), "unlabelled"), self.prepared.unlabelled
+        assert unlabelled is not None
+        if key not in self._entries:
+            wanted = Extraction(unlabelled, FEATURE_SETS.get(config.features.name), config.features)
+            progress, shards = self._observer.extraction_progressed, self.executor.shards
+            self._entries[key] = extract_features(wanted, self.cache / "features", progress=progress, shards=shards)
         return self._entries[key]
 
     def _measured_precision(self, base: AnyTrial, data: TrainingData) -> str:

@@ -26,6 +26,8 @@ class Batch:
     """The same segments of perturbed copies, where training is for stability; otherwise empty."""
     targets: Tensor
     """As the task encodes them, shape (B, K)."""
+    numbers: np.ndarray
+    """Of the segments, shape (B,)."""
 
 
 class Batches:
@@ -104,7 +106,7 @@ class Batches:
         if self._mix is not None:
             inputs, targets = self._mix(inputs, targets)
         inputs, copies = apart(inputs) if self._stability else (inputs, ())
-        return Batch(inputs, copies, targets)
+        return Batch(inputs, copies, targets, numbers)
 
 
 def epoch_order(

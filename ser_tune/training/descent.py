@@ -2,9 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 import torch
@@ -15,8 +15,9 @@ from torch.optim.lr_scheduler import LRScheduler
 from ..architectures.networks import members_of
 from ..config import TrainingSettings
 from ..errors import NonFiniteLossError
-from ..prediction import batch_norms
+from .alignment.descent import Aligner, aligner_of
 from .averaging import WeightAverage
+from .batch_statistics import running_statistics_kept
 from .batches import Batch, Batches
 from .epochs import Contest, EpochReport
 from .fold import FittedNetwork, FoldTraining
@@ -90,6 +91,7 @@ class _Descent:
         self._optimizer = build_optimizer(fold.network, config.optimizer)
         self._schedule = probe.schedule(self._optimizer, self._settings, self.batches.number * self._settings.epochs)
         self.average = WeightAverage(fold.network, self._settings)
+        self._aligner, self._steps = aligner_of(fold), 0
 
     def epoch(self, epoch: int) -> EpochReport:
         """Train for an epoch; the report has no validation figures yet.
@@ -116,8 +118,8 @@ class _Descent:
         """Take a step; returns the mean loss of the networks, a scalar."""
         self._optimizer.zero_grad(set_to_none=True)
         mean_loss = torch.zeros((), device=self._settings.device)
-        for member in self._members:
-            loss = self._loss_of(member, batch)
+        for number, member in enumerate(self._members):
+            loss = self._loss_of(number, member, batch)
             loss.backward()  # type: ignore[no-untyped-call]
             if self._settings.gradient_clip_norm:
                 clip_gradients(list(member.parameters()), self._settings.gradient_clip_norm)
@@ -125,18 +127,31 @@ class _Descent:
         self._optimizer.step()
         self._schedule.step()
         self.average.after_step()
+        self._steps += 1
+        if self._aligner is not None:
+            self._aligner.after_step()
         self._probe.on_step(mean_loss)
         return mean_loss
 
-    def _loss_of(self, member: nn.Module, batch: Batch) -> Tensor:
+    def _loss_of(self, number: int, member: nn.Module, batch: Batch) -> Tensor:
         device, stability = torch.device(self._settings.device), self._fold.config.perturbation.stability
         with torch.autocast(device.type, torch.bfloat16, enabled=self._settings.precision == "bfloat16"):
-            raw = member(*batch.inputs).float()
+            call = member if self._aligner is None else partial(self._called, self._aligner, member)
+            raw = call(*batch.inputs).float()
             if stability:
                 with running_statistics_kept(member):
                     raw_of_copies = member(*batch.copies).float()
+            further = None
+            if self._aligner is not None:
+                progress = self._steps / (self.batches.number * self._settings.epochs)
+                further = self._aligner.loss(number, member, batch.numbers, progress)
         loss = self._loss(raw, batch.targets)
+        loss = loss if further is None else loss + further
         return loss + stability * self._fold.task.divergence(raw, raw_of_copies) if stability else loss
+
+    @staticmethod
+    def _called(aligner: Aligner, member: nn.Module, *inputs: Tensor) -> Tensor:
+        return aligner.raw(member, inputs)
 
 
 def clip_gradients(weights: list[nn.Parameter], longest: float) -> None:
@@ -144,20 +159,3 @@ def clip_gradients(weights: list[nn.Parameter], longest: float) -> None:
     norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
     if norm.device.type != "cpu" or not norm + 1e-6 <= longest:  # elsewhere the question would wait for the device
         nn.utils.clip_grads_with_norm_(weights, longest, norm)
-
-
-@contextmanager
-def running_statistics_kept(network: nn.Module) -> Iterator[None]:
-    """Within this context, batch norms in training mode use their batch's statistics, but do not record them.
-
-    Copies are called within it, apart from the clean segments: clean segments are then normalised by clean statistics
-    alone, and the running statistics, by which the network judges, are those of clean speech.
-    """
-    norms = batch_norms(network)
-    for norm in norms:
-        norm.track_running_stats = False
-    try:
-        yield
-    finally:
-        for norm in norms:
-            norm.track_running_stats = True

@@ -29,12 +29,12 @@ class CachedData:
     """`TrainingData` with the names of cached features in place of the features."""
 
     features: tuple[str, ...]
-    """Names of cache entries: of the clean speech, then of its perturbed copies."""
+    """Names of cache entries: of the clean speech, then of its perturbed copies, and last of unlabelled speech."""
     targets: Targets
     speakers: np.ndarray
     corpora: np.ndarray | None
-    unlabelled: str | None = None
-    """Name of the cache entry of unlabelled speech."""
+    unlabelled: bool = False
+    """Whether the last entry is of unlabelled speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class DataReader:
             StorageError: A cache entry cannot be read.
         """
         channels, device = config.features.model_dump_json(), config.training.device
-        keys = [(entry, channels, device) for entry in (*data.features, *filter(None, [data.unlabelled]))]
+        keys = [(entry, channels, device) for entry in data.features]
         # What this job reads, and no more: a search over feature settings must not pile them up
         self._read = {key: self._read[key] for key in keys if key in self._read}
         for key in keys:
@@ -77,14 +77,14 @@ class DataReader:
                 store = open_features(self._folder, key[0], FEATURE_SETS.get(config.features.name), config.features)
                 self._read[key] = UtteranceFeatures.of(store, torch.device(device))
         clean, *others = (self._read[key] for key in keys)
-        copies = others[: len(data.features) - 1]
+        unlabelled = others.pop() if data.unlabelled else None
         return TrainingData(
             clean,
             data.targets,
             data.speakers,
             data.corpora,
-            tuple(copies),
-            others[-1] if data.unlabelled else None,
+            tuple(others),
+            unlabelled,
             source=json.dumps(keys),
             shared=self._shared,
         )

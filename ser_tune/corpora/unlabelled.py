@@ -1,0 +1,42 @@
+"""Unlabelled speech: recordings of a folder, of which nothing but the sound is read."""
+
+from pathlib import Path
+
+from ..errors import CorpusError
+from .base import Corpus, contents_of, digests_of
+from .folder import recordings_in
+from .name_pattern import AUDIO_ENDINGS
+from .utterance import Utterance
+
+__all__ = ["read_unlabelled"]
+
+NAME = "unlabelled"
+"""Name of the corpus and of its speaker."""
+
+
+def read_unlabelled(folder: Path) -> Corpus:
+    """The recordings of a folder, however deep, as a corpus without labels.
+
+    Raises:
+        CorpusError: There is no such folder, or it has no recordings.
+    """
+    if not folder.is_dir():
+        raise CorpusError(f"corpus.unlabelled: '{folder}' is not a folder; expected that of the unlabelled speech")
+    paths = sorted(recordings_in(folder, AUDIO_ENDINGS))
+    if not paths:
+        raise CorpusError(
+            f"corpus.unlabelled: no recordings in '{folder}'; expected names that end in {', '.join(AUDIO_ENDINGS)}"
+        )
+    utterances = tuple(Utterance(path.relative_to(folder).as_posix(), path, NAME, "") for path in paths)
+    contents = contents_of(utterances)
+    digest, audio_digest = digests_of(utterances, contents, "emotion")
+    return Corpus(
+        name=NAME,
+        utterances=utterances,
+        contents=contents,
+        folds=None,
+        merge={},
+        styles=(),
+        digest=digest,
+        audio_digest=audio_digest,
+    )
