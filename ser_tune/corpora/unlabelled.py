@@ -1,17 +1,21 @@
 """Unlabelled speech: recordings of a folder, of which nothing but the sound is read."""
 
 from pathlib import Path
+from typing import get_args
 
 from ..errors import CorpusError
 from .base import Corpus, contents_of, digests_of
 from .folder import recordings_in
 from .name_pattern import AUDIO_ENDINGS
+from .selection import Need
 from .utterance import Utterance
 
 __all__ = ["read_unlabelled"]
 
 NAME = "unlabelled"
 """Name of the corpus and of its speaker."""
+LABEL: Need = get_args(Need)[0]
+"""The label that all utterances lack."""
 
 
 def read_unlabelled(folder: Path) -> Corpus:
@@ -29,7 +33,7 @@ def read_unlabelled(folder: Path) -> Corpus:
         )
     utterances = tuple(Utterance(path.relative_to(folder).as_posix(), path, NAME, "") for path in paths)
     contents = contents_of(utterances)
-    digest, audio_digest = digests_of(utterances, contents, "emotion")
+    digest, audio_digest = digests_of(utterances, contents, LABEL)
     return Corpus(
         name=NAME,
         utterances=utterances,

@@ -20,7 +20,6 @@ from ..errors import ProtocolError
 from ..folds import SCHEMES, Fold
 from ..metrics import DEFAULT_METRIC, Metric
 from ..tasks import DEFAULT_TASK, TASKS, Targets, Task
-from .domains import unlabelled_in_words
 from .official_split import OFFICIAL, official_in_words
 from .pretraining import pretraining_of
 
@@ -61,15 +60,7 @@ class Protocol:
     this module reads it."""
 
     @classmethod
-    def of(
-        cls,
-        definition: StudyDefinition,
-        corpus: Corpus,
-        targets: Targets,
-        folds: Sequence[Fold],
-        *,
-        unlabelled: Corpus | None = None,
-    ) -> "Protocol":
+    def of(cls, definition: StudyDefinition, corpus: Corpus, targets: Targets, folds: Sequence[Fold]) -> "Protocol":
         """Collect the facts of a study; its encoder's pretraining and the corpus's text baseline are among them."""
         config, task = definition.config, definition.task
         # Sorted, because the order in which folds are trained means nothing
@@ -86,8 +77,6 @@ class Protocol:
             rare[SCHEME] = config.protocol.scheme
         if config.adaptation.kind != "none":
             rare["adaptation"] = _adaptation(config.adaptation)
-        if unlabelled is not None:
-            rare["unlabelled"] = unlabelled_in_words(unlabelled, corpus)
         if config.protocol.near_identical == "allow":
             rare["near_identical"] = "recordings on two sides are allowed"
         if config.protocol.text_independent:

@@ -27,7 +27,7 @@ from ..folds import (
     text_independent_folds,
 )
 from ..tasks import Targets
-from .domains import refuse_unfitting_corpora
+from .domains import refuse_unfitting_corpora, unlabelled_in_words
 from .fingerprint import Protocol
 from .folds_file import read_folds
 from .official_split import corpus_sets, has_official_split, official_fold, official_test_sets, split_note
@@ -223,7 +223,10 @@ def prepare(definition: StudyDefinition, project: Project) -> Prepared:
     folder = definition.config.corpus.unlabelled
     unlabelled = None if folder is None else read_unlabelled(folder)
     refuse_unfitting_corpora(definition, corpus, trained)
-    protocol = Protocol.of(definition, corpus, targets, trained, unlabelled=unlabelled)
+    protocol = Protocol.of(definition, corpus, targets, trained)
+    if unlabelled is not None:
+        fact = unlabelled_in_words(unlabelled, corpus)
+        protocol = replace(protocol, facts={**protocol.facts, "unlabelled": fact})
     return Prepared(definition, corpus, targets, trained, len(folds), protocol, unlabelled)
 
 

@@ -27,7 +27,7 @@ class Batch:
     targets: Tensor
     """As the task encodes them, shape (B, K)."""
     numbers: np.ndarray
-    """Of the segments, shape (B,)."""
+    """Numbers of the segments, shape (B,)."""
 
 
 class Batches:
