@@ -112,7 +112,8 @@ def _resolve(settings: EncoderSettings, cache: Path) -> EncoderSettings:
     folder = settings.folder
     precision: str = settings.precision
     if precision == "auto":
-        sound = np.random.default_rng(0).normal(0, 0.1, 3 * SAMPLE_RATE_HZ).astype(np.float32)
+        samples = round(min(3.0, settings.shape.window_s) * SAMPLE_RATE_HZ)
+        sound = np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32)
 
         def run(arithmetic: str) -> None:
             _read([sound], settings.model_copy(update={"precision": arithmetic}))

@@ -169,7 +169,8 @@ def load(request: pytest.FixtureRequest, tmp_path: Path, demo_cache: Path) -> Ca
         cache = tmp_path / place / "cache"
         if place not in laid_out:
             laid_out[place] = LAYOUTS[source.name](tmp_path / place / "data")
-            copytree(demo_cache, cache)  # saves making it anew for each test
+            if source.name == "demo":
+                copytree(demo_cache, cache)  # saves making it anew for each test
         return Corpus.load(change(source) if change else source, laid_out[place], cache)
 
     return _load

@@ -337,8 +337,9 @@ def test_a_layer_that_does_not_exist_is_refused(configure: Configure) -> None:
         configure(layers=())
 
 
+@pytest.mark.parametrize("family", ["wavlm", "audio-spectrogram-transformer"])  # whose window is below a second here
 def test_the_faster_arithmetic_is_measured_once(
-    checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    family: str, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[list[str]] = []
 
@@ -348,7 +349,7 @@ def test_the_faster_arithmetic_is_measured_once(
         return "bfloat16"
 
     monkeypatch.setattr(encoder, "faster_precision", faster)
-    open_settings = ENCODER.settings.model_validate({"checkpoint": str(checkpoint("wavlm"))})
+    open_settings = ENCODER.settings.model_validate({"checkpoint": str(checkpoint(family))})
     resolved = ENCODER.resolve(open_settings, tmp_path)
     assert resolved.precision == "bfloat16"
     assert ENCODER.resolve(resolved, tmp_path) == resolved
