@@ -14,7 +14,8 @@ from .arguments import Argument, Data, ErrorRate, located, path_or_none
 if TYPE_CHECKING:
     from ..config import Project
     from ..prediction import Prediction
-    from ..recordings import Change, Submission, Timeline, Unusable
+    from ..recordings import Change, SpeakerMemory, Submission, Timeline, Unusable
+    from ..tasks import StatedSets
     from ..tracking import LoadedModel
 
 __all__ = ["draw", "listen", "predict", "submission", "timeline"]
@@ -33,6 +34,8 @@ def predict(
     min_confidence: Confidence = 0.0,
     error_rate: ErrorRate = None,
     guaranteed: bool = False,
+    speaker: Annotated[str | None, Argument(metavar="NAME")] = None,
+    remember: bool = False,
     progressed: Callable[[int, int], None] = lambda done, total: None,
     project: "Project | None" = None,
 ) -> "Iterator[Prediction | Unusable]":
@@ -52,6 +55,10 @@ def predict(
             new speakers. The answer is uncertain where the set is empty or has several emotions. Of ratings, the set is
             a range.
         guaranteed: Use larger sets, whose error rate is at most R whatever the distribution of speakers.
+        speaker: All files are recordings of this speaker, and a model that adapts to speakers also uses what it was
+            told to remember of them.
+        remember: Keep statistics of the files, without sound, in speakers/NAME/ of the project folder for later calls
+            with the same speaker. Delete that folder to forget them.
         progressed: Receives how many files are done, of how many.
         project: Where things are; None is `Project.locate()`.
 
@@ -68,17 +75,9 @@ def predict(
     files = recordings.find_files(list(map(str, audio)), listed)
     loaded = _loaded(model, project, min_confidence)
     sets = recordings.stated_sets(loaded, error_rate, guaranteed=guaranteed, min_confidence=min_confidence)
-
-    def answered() -> "Iterator[Prediction | Unusable]":
-        for found in recordings.predict_files(loaded, files, progressed=progressed):
-            if isinstance(found, recordings.Unusable):
-                yield found
-            elif sets is not None:
-                yield recordings.within(found, sets)
-            else:
-                yield replace(found, label=recordings.label_of(loaded, found.numbers, min_confidence))
-
-    return answered()
+    memory = _memory(loaded, speaker, project, remember=remember)
+    predicted = recordings.predict_files(loaded, files, memory=memory, progressed=progressed)
+    return _answered(predicted, loaded, sets, memory, min_confidence=min_confidence, remember=remember)
 
 
 def submission(
@@ -239,6 +238,40 @@ def listen(
     with microphone:
         started(microphone.name)
         yield from recordings.follow(loaded, microphone, detector, window_s=window_s, min_confidence=min_confidence)
+
+
+def _answered(
+    predicted: "Iterator[Prediction | Unusable]",
+    model: "LoadedModel",
+    sets: "StatedSets | None",
+    memory: "SpeakerMemory | None",
+    *,
+    min_confidence: float,
+    remember: bool,
+) -> "Iterator[Prediction | Unusable]":
+    """Predictions with their label and the basis of a named speaker, who is remembered after the last."""
+    for found in predicted:
+        if isinstance(found, recordings.Unusable):
+            yield found
+            continue
+        basis = "" if memory is None else memory.basis
+        if sets is not None:
+            yield replace(recordings.within(found, sets), basis=basis)
+        else:
+            yield replace(found, label=recordings.label_of(model, found.numbers, min_confidence), basis=basis)
+    if memory is not None and remember:
+        memory.remember(model)
+
+
+def _memory(
+    model: "LoadedModel", speaker: str | None, project: "Project | None", *, remember: bool
+) -> "SpeakerMemory | None":
+    """The memory of a named speaker; None without a name."""
+    if speaker is not None:
+        return recordings.SpeakerMemory.open(model, speaker, located(project).speakers)
+    if remember:
+        raise ConfigError("remember needs the speaker's name; pass --speaker NAME too")
+    return None
 
 
 def _refuse_other_window(window_s: float | None) -> None:

@@ -55,6 +55,11 @@ class Project:
         return self.root / "outbox"
 
     @property
+    def speakers(self) -> Path:
+        """Folder of the statistics of speakers whom `predict` was told to remember."""
+        return self.root / "speakers"
+
+    @property
     def embedded_tracking(self) -> bool:
         """Whether tracking data lie in the project's own database."""
         return self.tracking_uri == f"sqlite:///{self.root}/mlruns/mlflow.db"

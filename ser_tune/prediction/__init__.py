@@ -8,7 +8,8 @@ from ..tasks import read_prediction_sets
 from .adaptation import batch_norms
 from .committee import ENCODERS, Committee, load_predictor
 from .conditions import features_in, has_features_in, utterance_features
-from .predictor import Prediction, Predictor, SegmentPrediction, hear
+from .predicted_utterance import Prediction, SegmentPrediction
+from .predictor import Predictor, hear
 from .recipe import Recipe, adaptation_of, together
 from .requests import ALLOW_PATHS, ERROR_RATE, MAX_SECONDS, SERVING, hear_rows
 from .segments import MeanReader, SegmentReader, UtteranceFeatures, scaling_of_utterances, segment_outputs

@@ -1,6 +1,6 @@
 """Predictors of unlike configurations whose shown numbers, such as probabilities, are averaged."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +9,8 @@ import numpy as np
 from ..audio import Heard
 from ..encoders import FindEncoder
 from ..tasks import TASKS
-from .predictor import Prediction, Predictor, SegmentPrediction, hear
+from .predicted_utterance import Prediction, SegmentPrediction
+from .predictor import Predictor, hear
 from .recipe import Recipe
 
 __all__ = ["ENCODERS", "Committee", "load_predictor"]
@@ -71,6 +72,17 @@ class Committee:
                 extracted[member.front_end] = member.extract(heard)
         by_member = [member.judge(heard, extracted[member.front_end]) for member in self.members]
         return [_together(self.recipe, predictions) for predictions in zip(*by_member, strict=True)]
+
+    def judge_speaker(
+        self, heard: Sequence[Heard], before: Sequence[Mapping[str, np.ndarray] | None]
+    ) -> tuple[list[Prediction], list[dict[str, np.ndarray]]]:
+        """As of `Predictor`, with arrays of each member."""
+        by_member = [
+            member.judge_speaker(heard, member.extract(heard), known)
+            for member, known in zip(self.members, before, strict=True)
+        ]
+        together = zip(*(predictions for predictions, _ in by_member), strict=True)
+        return [_together(self.recipe, found) for found in together], [arrays for _, arrays in by_member]
 
 
 def _together(recipe: Recipe, predictions: Sequence[Prediction]) -> Prediction:

@@ -1,9 +1,11 @@
 """`Predictor`, the content of a registered model: audio in, predictions out."""
 
+import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,9 @@ from ..encoders import FindEncoder, relocated
 from ..errors import AudioError
 from ..features import FEATURE_SETS, FeatureStore, Scaling, levelled
 from ..tasks import TASKS
+from .predicted_utterance import Prediction, SegmentPrediction
 from .recipe import Recipe
+from .remembered import arrays_of, evidence_of
 from .segments import SegmentReader, UtteranceFeatures, scaling_of_utterances, segment_outputs
 from .speaker_adaptation import AdaptedNetwork, Prototypes
 from .speaker_sets import SpeakerSets
@@ -25,43 +29,7 @@ from .speaker_sets import SpeakerSets
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Prediction", "Predictor", "SegmentPrediction", "hear"]
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentPrediction:
-    """The numbers of a segment of an utterance."""
-
-    start_s: float
-    end_s: float
-    numbers: Mapping[str, float]
-    """As of `Prediction`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """The answer for an utterance, and the number of each output."""
-
-    source: str
-    """The path, or `waveform 0` and so on."""
-    label: str
-    """The answer in words."""
-    numbers: Mapping[str, float]
-    """The shown number of each output by its name: its probability, or a dimension's rating on the corpus's scale."""
-    segments: tuple[SegmentPrediction, ...]
-    number: str = "probability"
-    """The noun for a number, of the task."""
-    members: tuple[str, ...] | None = None
-    """The classes in the prediction set, the most probable first; None where no error rate was stated."""
-    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """The range of each rating at the stated error rate."""
-
-    @property
-    def probabilities(self) -> Mapping[str, float]:
-        """The numbers of a task whose numbers are probabilities."""
-        if self.number != "probability":
-            raise AttributeError(f"a prediction of {self.number}s has no probabilities; read `numbers`")
-        return self.numbers
+__all__ = ["Predictor", "hear"]
 
 
 def hear(audio: Sequence[str | Path | np.ndarray], sample_rate_hz: int | None) -> list[Heard]:
@@ -230,12 +198,52 @@ class Predictor:
                 f"{heard[0].source}: the model normalises features by {scope} and needs at least 2 recordings of the "
                 f"{scope} in one call; it got 1"
             )
+        utterances, which = self._utterances(extracted), np.arange(len(heard))
+        same_speaker = np.zeros(len(heard), dtype=np.int64)
+        numbers = range(len(self.networks))
+        return self._describe(heard, [self.outputs(number, utterances, which, same_speaker) for number in numbers])
+
+    def judge_speaker(
+        self, heard: Sequence[Heard], extracted: Sequence[np.ndarray], before: Mapping[str, np.ndarray] | None
+    ) -> tuple[list[Prediction], dict[str, np.ndarray]]:
+        """Recognise the emotion of utterances of a speaker of whom others were heard before.
+
+        Args:
+            heard: At least one utterance.
+            extracted: As of `judge`.
+            before: The second result of an earlier call; None where nothing was heard.
+
+        Returns:
+            The predictions, and arrays of all that was heard of the speaker.
+        """
+        if before is None and not self.recipe.adapts and len(heard) == 1:
+            self.judge(heard, extracted)  # raises where nothing can be said of a single utterance
+        utterances, which = self._utterances(extracted), np.arange(len(heard))
+        sets = SpeakerSets.of(np.zeros(len(heard), dtype=np.int64), which)
+        known = [None] * len(self.networks) if before is None else evidence_of(before, len(self.networks))
+        found = [
+            self.adapted(number).outputs(utterances, which, sets, evidence) for number, evidence in enumerate(known)
+        ]
+        predictions = self._describe(heard, [(outputs, reader) for outputs, reader, _ in found])
+        return predictions, arrays_of([evidence for _, _, evidence in found])
+
+    @property
+    def evidence_key(self) -> str:
+        """A digest of all that arrays of `judge_speaker` depend on but for the speaker."""
+        known = hashlib.sha256(json.dumps([self.front_end, self.recipe.adaptation.kind]).encode())
+        for network, prototypes in zip(self.networks, self.prototypes, strict=True):
+            if prototypes is not None:
+                known.update(prototypes.means.tobytes())
+                known.update(b"".join(tensor.detach().cpu().numpy().tobytes() for tensor in network.parameters()))
+        return known.hexdigest()[:16]
+
+    def _utterances(self, extracted: Sequence[np.ndarray]) -> UtteranceFeatures:
+        """Features on the networks' device."""
         offsets = np.concatenate([[0], np.cumsum([len(frames) for frames in extracted])]).astype(np.int64)
         features = self.recipe.features
         read = FEATURE_SETS.get(features.name).channels(features)
         store = FeatureStore.of(np.concatenate(extracted), offsets).channels(read)
-        device = next(self.networks[0].parameters()).device
-        return self._describe(heard, UtteranceFeatures.of(store, device))
+        return UtteranceFeatures.of(store, next(self.networks[0].parameters()).device)
 
     def outputs(
         self,
@@ -277,11 +285,11 @@ class Predictor:
         """One of the networks, with what adaptation takes."""
         return AdaptedNetwork(self.recipe, self.networks[number], self.scalings[number], self.prototypes[number])
 
-    def _describe(self, heard: Sequence[Heard], utterances: UtteranceFeatures) -> list[Prediction]:
-        which, same_speaker = np.arange(len(heard)), np.zeros(len(heard), dtype=np.int64)
+    def _describe(
+        self, heard: Sequence[Heard], of_networks: Sequence[tuple[np.ndarray, SegmentReader]]
+    ) -> list[Prediction]:
         by_segment, by_utterance, task = [], [], TASKS.get(self.recipe.task)
-        for number in range(len(self.networks)):
-            outputs, reader = self.outputs(number, utterances, which, same_speaker)
+        for outputs, reader in of_networks:
             by_segment.append(task.show(outputs))
             by_utterance.append(task.show(task.aggregate(outputs, reader.plan.utterance, self.recipe.aggregation)))
         segments, shown = np.mean(by_segment, axis=0), np.mean(by_utterance, axis=0)

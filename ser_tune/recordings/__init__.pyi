@@ -6,6 +6,7 @@ from .files import find_files
 from .live import Change, follow
 from .microphone import Microphone
 from .picture import draw_utterance
+from .speaker_memory import SpeakerMemory
 from .speech import SpeechDetector
 from .submission import Submission, prepare_submission
 from .timeline import Passage, Timeline, audacity_labels, rttm, timeline_of
@@ -15,6 +16,7 @@ __all__ = [
     "Change",
     "Microphone",
     "Passage",
+    "SpeakerMemory",
     "SpeechDetector",
     "Submission",
     "Timeline",

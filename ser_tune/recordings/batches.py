@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from threading import Event
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ..prediction import Prediction
     from ..tasks import StatedSets
     from ..tracking import LoadedModel
+    from .speaker_memory import SpeakerMemory
 
 __all__ = ["BATCH_S", "UNCERTAIN", "Unusable", "is_together", "label_of", "predict_files", "stated_sets", "within"]
 
@@ -98,7 +100,11 @@ def is_together(model: "LoadedModel") -> bool:
 
 
 def predict_files(
-    model: "LoadedModel", files: Sequence[str], *, progressed: Callable[[int, int], None] = lambda done, total: None
+    model: "LoadedModel",
+    files: Sequence[str],
+    *,
+    memory: "SpeakerMemory | None" = None,
+    progressed: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator["Prediction | Unusable"]:
     """Recognise the emotion in files, about five minutes of sound at a time, beside which the next are decoded.
 
@@ -107,6 +113,7 @@ def predict_files(
     Args:
         model: Loaded.
         files: Their paths.
+        memory: What is remembered of the speaker of the files; None is nothing.
         progressed: Called with the number of finished files and the number of all.
 
     Yields:
@@ -115,7 +122,8 @@ def predict_files(
     done, total = 0, len(files)
     progressed(done, total)
     for batch in _decoded_ahead(files, None if is_together(model) else BATCH_S):
-        predicted = iter(_predict(model, [item for item in batch if isinstance(item, Heard)]))
+        judge = model.predict_heard if memory is None else partial(memory.predict, model)
+        predicted = iter(_predict(model, [item for item in batch if isinstance(item, Heard)], judge))
         for item in batch:
             done += 1
             yield next(predicted) if isinstance(item, Heard) else item
@@ -170,24 +178,25 @@ def _batches(decoded: Iterable[Heard | Unusable], seconds: float | None) -> Iter
         yield batch
 
 
-def _predict(model: "LoadedModel", heard: Sequence[Heard]) -> "list[Prediction | Unusable]":
+def _predict(
+    model: "LoadedModel", heard: Sequence[Heard], judge: "Callable[[Sequence[Heard]], Sequence[Prediction]]"
+) -> "list[Prediction | Unusable]":
     """Predictions of decoded files; those that the model cannot use are found by trying."""
     if not heard:
         return []
     try:
-        return list(model.predict_heard(heard))
+        return list(judge(heard))
     except AudioError as error:
         if len(heard) == 1:
             return [Unusable(heard[0].source, str(error))]
         if not is_together(model):
             half = len(heard) // 2
-            return _predict(model, heard[:half]) + _predict(model, heard[half:])
+            return _predict(model, heard[:half], judge) + _predict(model, heard[half:], judge)
         reasons = [_reason(model, recording) for recording in heard]
         if not any(reasons):
             raise
-    predicted = iter(
-        _predict(model, [recording for recording, reason in zip(heard, reasons, strict=True) if reason is None])
-    )
+    usable = [recording for recording, reason in zip(heard, reasons, strict=True) if reason is None]
+    predicted = iter(_predict(model, usable, judge))
     return [
         next(predicted) if reason is None else Unusable(recording.source, reason)
         for recording, reason in zip(heard, reasons, strict=True)

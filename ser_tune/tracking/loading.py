@@ -160,6 +160,43 @@ class LoadedModel:
         with model_errors():
             return list(map(_ours, self._predictor.predict_heard(heard)))
 
+    def evidence_key(self) -> str:
+        """A digest of all that `predict_speaker`'s arrays depend on but for the speaker.
+
+        Raises:
+            ConfigError: The model judges each recording by itself, or is of an earlier version.
+        """
+        if self.together != "speaker":
+            raise errors.ConfigError(
+                "the model judges every recording by itself, and nothing of a speaker helps it; expected a model with "
+                "adaptation.kind or with normalisation by speaker"
+            )
+        if not all(hasattr(member, "judge_speaker") for member in self.predictors):
+            raise errors.ConfigError(
+                "the model is of an earlier version of ser-tune, which remembers no speaker; train it again"
+            )
+        return "-".join(member.evidence_key for member in self.predictors)
+
+    def predict_speaker(
+        self, heard: "Sequence[Heard]", before: "Sequence[Mapping[str, np.ndarray]] | None"
+    ) -> "tuple[list[Prediction], list[dict[str, np.ndarray]]]":
+        """Predict decoded utterances of a speaker, with what was heard before.
+
+        Args:
+            heard: At least one utterance.
+            before: The second result of an earlier call, of a model with the same `evidence_key`; None where nothing
+                was heard.
+
+        Returns:
+            The predictions, and for each of `predictors` arrays of all that was heard of the speaker.
+        """
+        from ..prediction import Committee
+
+        known = [None] * len(self.predictors) if before is None else list(before)
+        with model_errors():
+            found, arrays = Committee(self.predictors).judge_speaker(heard, known)
+        return list(map(_ours, found)), arrays
+
 
 def prediction_sets_of(folder: Path) -> "PredictionSets":
     """The prediction sets of a model whose files are in a folder.

@@ -23,6 +23,7 @@ class Answers:
         timed: bool = False,
         with_errors: bool = False,
         sets: "StatedSets | None" = None,
+        of_speaker: bool = False,
     ) -> None:
         """Describe a model's answers.
 
@@ -31,22 +32,32 @@ class Answers:
             timed: Whether rows have start and end, in seconds.
             with_errors: Whether rows have the error of each output, where the model has it.
             sets: Prediction sets of the answers, in place of errors.
+            of_speaker: Whether rows have the basis of answers for a named speaker, such as `causal`.
         """
         self._task, self._labels, self._scales = model.task, model.labels, model.scales
         self._sets = sets
+        self._basis = ("basis",) if of_speaker else ()
         self._errors = model.errors if with_errors and sets is None else {}
         self._times = ("start_s", "end_s") if timed else ()
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Keys of rows, in order."""
-        return ("file", *self._times, *self._named, *self._labels, *self._error_columns, *self._set_columns)
+        return (
+            "file",
+            *self._times,
+            *self._named,
+            *self._labels,
+            *self._error_columns,
+            *self._set_columns,
+            *self._basis,
+        )
 
     @property
     def titles(self) -> tuple[str, ...]:
         """Titles of a table's columns: those of outputs have their scale, and their cells have the error."""
         scales = {name: f"{name} ({low:g} to {high:g})" for name, (low, high) in self._scales.items()}
-        titles = (*self._named, *(scales.get(name, name) for name in self._labels), *self._set_titles)
+        titles = (*self._named, *(scales.get(name, name) for name in self._labels), *self._set_titles, *self._basis)
         return ("file", *self._times, *titles)
 
     @property
@@ -66,7 +77,7 @@ class Answers:
         """The answer for an utterance, with its prediction set if it has one."""
         row = self.row(found.source, found.label, found.numbers)
         columns = {} if self._sets is None else self._sets.columns(found.numbers, found.label)
-        return row | {name: columns[name] for name in self._set_columns}
+        return row | {name: columns[name] for name in self._set_columns} | dict.fromkeys(self._basis, found.basis)
 
     def row(
         self, source: str, label: str, numbers: Mapping[str, float], *, start_s: float = 0.0, end_s: float = 0.0
@@ -79,7 +90,7 @@ class Answers:
 
     def cells(self, row: Row) -> list[str]:
         """A row of the table."""
-        shown = ("file", *self._times, *self._named, *self._labels, *self._set_titles)
+        shown = ("file", *self._times, *self._named, *self._labels, *self._set_titles, *self._basis)
         return [self._cell(row, column) for column in shown]
 
     def _cell(self, row: Row, column: str) -> str:

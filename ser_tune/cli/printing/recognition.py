@@ -80,9 +80,10 @@ def print_predictions(
         raise typer.BadParameter(f"pass --csv or --{'json' if as_json else f'format {form}'}, not both")
     forms = Forms((*FORMS, *LABEL_FORMS) if timeline else FORMS)
     output = _Output(forms.chosen("csv" if csv else form, as_json=as_json), out)
-    if error_rate is not None and (timeline or segments or plot is not None):
+    of_whole = "--error-rate" if error_rate is not None else "--speaker" if call.arguments.get("speaker") else ""
+    if of_whole and (timeline or segments or plot is not None):
         option = "--timeline" if timeline else "--segments" if segments else "--plot"
-        raise typer.BadParameter(f"--error-rate is of whole utterances; drop it or {option}")
+        raise typer.BadParameter(f"{of_whole} is of whole utterances; drop it or {option}")
     if not timeline:
         _print_utterances(call.arguments, output, by_segment=segments, min_confidence=min_confidence, picture=plot)
         return
@@ -103,10 +104,12 @@ def _print_utterances(
         paths = recordings.find_files(paths, sys.stdin)
         if len(paths) != 1:
             raise ConfigError(f"--plot draws one utterance; got {len(paths)} files")
-    loaded = _load_for_files(model, given["project"], "these files are")
+    speaker = given.get("speaker")
+    loaded = _load(model, given["project"]) if speaker else _load_for_files(model, given["project"], "these files are")
     stated = {"error_rate": given.get("error_rate"), "guaranteed": given.get("guaranteed", False)}
     sets = recordings.stated_sets(loaded, **stated, min_confidence=min_confidence)
-    answers = Answers(loaded, timed=by_segment, with_errors=not by_segment, sets=sets)
+    named = {"speaker": speaker, "remember": given.get("remember", False)}
+    answers = Answers(loaded, timed=by_segment, with_errors=not by_segment, sets=sets, of_speaker=bool(speaker))
 
     def rows_of(found: "Prediction") -> Iterator[Row]:
         if by_segment and not found.segments:
@@ -121,9 +124,8 @@ def _print_utterances(
 
     with _Progress(output) as progress:
         if picture is None:
-            found = api.predict(
-                loaded, paths, listed=sys.stdin, min_confidence=min_confidence, **stated, progressed=progress.moved
-            )
+            further = {**stated, **named, "min_confidence": min_confidence, "progressed": progress.moved}
+            found = api.predict(loaded, paths, listed=sys.stdin, **further)
         else:
             found = iter([api.draw(loaded, paths[0], picture)])
         _print(found, rows_of, output, progress, answers)
