@@ -1,11 +1,13 @@
 """The repository keeps its promises: study files, documents, CI, pinned versions."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from ser_tune.architectures import ARCHITECTURES
+from ser_tune.config import read_yaml
 from ser_tune.search import define_study
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +62,13 @@ def test_ci_checks_the_rules_and_then_runs_the_test_command_of_the_readme() -> N
     ]
     assert everything in (ROOT / "README.md").read_text(encoding="utf-8")
     assert rules.startswith(f"{everything} -n 0 tests/test_rules.py > ")
+
+
+def test_the_citation_has_what_readers_of_it_need_and_the_program_s_version() -> None:
+    citation = read_yaml((ROOT / "CITATION.cff").read_text(encoding="utf-8"), "CITATION.cff")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {"cff-version", "message", "title", "authors", "license"} <= citation.keys()
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
 
 
 def test_constraints_pin_every_dependency_to_one_version_and_name_no_address() -> None:

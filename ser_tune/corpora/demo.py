@@ -164,8 +164,7 @@ def _write(folder: Path) -> None:
         half = Path(scratch) / folder.name
         half.mkdir()
         for name, speaker, emotion, number in _plan():
-            samples = synthesise(speaker, emotion, number)
-            soundfile.write(half / f"{name}.wav", samples, SAMPLE_RATE_HZ, subtype="PCM_16")
+            _write_sound(half / f"{name}.wav", synthesise(speaker, emotion, number))
         (half / _COMPLETE).write_text(_digest(half), encoding="ascii")
         if folder.exists() and not _is_whole(folder):
             shutil.rmtree(folder)  # a rename needs an empty place
@@ -174,6 +173,11 @@ def _write(folder: Path) -> None:
         except OSError:
             if not (folder / _COMPLETE).is_file():  # else another process was faster, with the same files
                 raise
+
+
+def _write_sound(path: Path, samples: np.ndarray) -> None:
+    with path.open("wb") as file:  # soundfile refuses names that the system's encoding cannot write
+        soundfile.write(file, samples, SAMPLE_RATE_HZ, "PCM_16", format="WAV")
 
 
 def write_unseen(folder: Path) -> Sequence[Path]:
@@ -192,7 +196,7 @@ def write_unseen(folder: Path) -> Sequence[Path]:
         if not path.exists():
             speaker, emotion, number = path.stem.split("_")
             part = path.with_suffix(f".{os.getpid()}")
-            soundfile.write(part, synthesise(speaker, emotion, int(number)), SAMPLE_RATE_HZ, "PCM_16", format="WAV")
+            _write_sound(part, synthesise(speaker, emotion, int(number)))
             part.replace(path)
     return paths
 

@@ -1,8 +1,9 @@
-"""MLflow without telemetry, progress bars and notes on its own work."""
+"""MLflow without telemetry, progress bars, warnings and notes on its own work."""
 
 import logging
 import os
 import sys
+import warnings
 from functools import cache
 
 __all__ = ["quiet_mlflow"]
@@ -19,6 +20,7 @@ VARIABLES = {
 LEVELS = {
     # Forty database migrations at the first use, four tries of every request to a server that is away
     "alembic": logging.ERROR,
+    "matplotlib": logging.ERROR,  # a home that cannot be written
     "mlflow.store": logging.ERROR,
     "mlflow.utils.databricks_utils": logging.ERROR,
     "mlflow.utils.environment": logging.ERROR,
@@ -27,6 +29,13 @@ LEVELS = {
     "mlflow.store.db.utils": logging.CRITICAL,
 }
 """Least level of the messages of loggers."""
+
+
+WARNINGS = (
+    "The ``noload`` loader strategy is deprecated",  # SQLAlchemy 2.1, of MLflow's queries
+    ".*Any type hint is inferred as AnyType",  # MLflow's, on importing mlflow.pyfunc
+)
+"""Beginnings of warnings that MLflow causes: under `python -W error` they would end a command."""
 
 
 @cache
@@ -39,6 +48,8 @@ def quiet_mlflow() -> None:
         os.environ.setdefault(name, value)
     for name, level in LEVELS.items():
         logging.getLogger(name).setLevel(level)
+    for message in WARNINGS:
+        warnings.filterwarnings("ignore", message)
     if "mlflow" in sys.modules:
         from .mlflow_internals import decide_telemetry
 

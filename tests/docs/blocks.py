@@ -56,7 +56,12 @@ class Command:
 
 def pages() -> list[Path]:
     """Every page with examples; the generated ones have none."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "studies" / "README.md"]
+    return [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *sorted((ROOT / "docs").glob("*.md")),
+        ROOT / "studies" / "README.md",
+    ]
 
 
 def blocks(page: Path) -> Iterator[Block]:

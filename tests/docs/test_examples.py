@@ -27,6 +27,7 @@ from tests.reference import FOLDER, PAGES
 
 BLOCKS = list(chain.from_iterable(map(blocks, pages())))
 NOT_RUN = {
+    "CONTRIBUTING.md": 1,
     "README.md": 7,
     "docs/cluster.md": 3,
     "docs/deploying.md": 3,
