@@ -3,6 +3,7 @@
 from .comparisons import Evaluated, JudgedCorpus, compare, evaluate, leaderboard, log_pictures, matrix, report
 from .configuration import ConfigurationFlags, StudyFlags, options
 from .corpus_checks import CheckedCorpus, ExtractedCorpus, audit, check, corpora, download, extract
+from .corpus_making import MadeCorpus, make
 from .diagnosis import Finding, doctor
 from .experiments import ablate, combine, confirm, replay, reproduce
 from .recognition import draw, listen, predict, submission, timeline
@@ -19,6 +20,7 @@ __all__ = [
     "Finding",
     "JudgedCorpus",
     "LearningRate",
+    "MadeCorpus",
     "StudyFlags",
     "StudyResult",
     "StudyTrial",
@@ -40,6 +42,7 @@ __all__ = [
     "leaderboard",
     "listen",
     "log_pictures",
+    "make",
     "matrix",
     "models",
     "nested",

@@ -21,7 +21,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 corpus = typer.Typer(
-    help="List corpora, check one on disk, or download it.",
+    help="List corpora, check one on disk, download it, or make one of your recordings.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -65,6 +65,7 @@ command(api.sync, lambda: printing.print_synced, tracking=True)
 app.add_typer(corpus, name="corpus")
 register(corpus, api.corpora, lambda: printing.print_corpora, name="list")
 register(corpus, api.check, lambda: printing.print_check)
+register(corpus, api.make, lambda: printing.print_made)
 register(corpus, api.download, lambda: printing.print_download)
 command(api.ablate, lambda: printing.print_ablation, tracking=True, studies=True, settings=(*TRAINED, "name"))
 command(api.reproduce, lambda: printing.print_reproduction, tracking=True, studies=True)

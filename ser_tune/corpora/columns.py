@@ -43,6 +43,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "duration": ("duration_s", "duration_sec", "duration_seconds"),
     "text": ("transcript", "transcription", "sentence"),
     "gender": ("sex", "speaker_gender"),
+    "language": ("lang",),
     "fold": ("fold_id", "cv_fold"),
     "split": ("split_set", "set", "subset", "partition"),
     "prediction": ("predicted", "pred", "predicted_label", "predicted_emotion", "y_pred"),

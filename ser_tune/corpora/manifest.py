@@ -27,12 +27,12 @@ ALLOWED_FOLDERS = "SER_TUNE_MANIFEST_PATHS"
 """Environment variable: folders, separated as in PATH, whose recordings a manifest may name beside its own folder's."""
 REQUIRED_COLUMNS = ("path", "speaker", "emotion")
 """Any of `LABEL_COLUMNS` may be there in place of the emotion."""
-OPTIONAL_COLUMNS = ("session", "start", "end", "duration", "text", "gender", SPLIT)
+OPTIONAL_COLUMNS = ("session", "start", "end", "duration", "text", "gender", "language", SPLIT)
 META = "meta_"
 """Start of the names of any further columns, by which `ser-tune evaluate --by NAME` groups scores."""
 _HEADER = (
     "path,speaker,emotion[,emotions][,votes_NAME][,arousal][,valence][,dominance][,target_NAME][,split][,session]"
-    "[,start,end][,text][,gender][,meta_NAME]"
+    "[,start,end][,text][,gender][,language][,meta_NAME]"
 )
 
 
@@ -134,6 +134,7 @@ class _Reader:
             ),
             annotation=annotation,
             split=side,
+            language=cells.get("language", "").casefold(),
         )
 
     def _file(self, line: Line) -> Path | None:

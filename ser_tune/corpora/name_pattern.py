@@ -36,7 +36,7 @@ class NamePattern:
         Raises:
             CorpusError: A brace is open, a field is named twice or has no name, or a regular expression is wrong.
         """
-        pieces = list(_pieces(self.text.replace("\\\\", "/")))
+        pieces = _pieces(self.text)
         names = tuple(name for kind, name, _ in pieces if kind == "field")
         if twice := {name for name in names if names.count(name) > 1}:
             raise CorpusError(f"pattern '{self.text}' has the field '{min(twice)}' twice; expected each once")
@@ -104,7 +104,7 @@ def _pieces(text: str) -> list[tuple[str, str, str]]:
             start = stop + 1
         else:
             stop = min((place for place in (text.find(sign, start) for sign in "{*") if place >= 0), default=len(text))
-            pieces.append(("text", text[start:stop], ""))
+            pieces.append(("text", text[start:stop].replace("\\", "/"), ""))
             start = stop
     return pieces
 

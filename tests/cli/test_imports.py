@@ -58,6 +58,7 @@ TABLE: dict[str, set[str]] = {
     "corpus check emodb --data gone": set(),
     "corpus check manifest --data {csv}": {"scipy"},
     "corpus download nosuch": set(),
+    "corpus make nowhere --pattern {{speaker}}_{{emotion}}": set(),
     "audit {csv}": set(),
     "status": STUDIES,
     "status nosuch": set(),

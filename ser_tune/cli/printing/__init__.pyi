@@ -11,6 +11,7 @@ from .experiments import (
     print_reproduction,
 )
 from .learning_rates import print_learning_rate
+from .making import print_made
 from .recognition import print_changes, print_predictions
 from .registered import announce_server, print_export, print_models
 from .studies import print_promotion, print_study, print_training, print_work
@@ -33,6 +34,7 @@ __all__ = [
     "print_findings",
     "print_leaderboard",
     "print_learning_rate",
+    "print_made",
     "print_matrix",
     "print_models",
     "print_options",

@@ -30,7 +30,16 @@ if TYPE_CHECKING:
     from ...corpora import CorpusSource, Subset
     from ...corpora.check import CorpusCheck
 
-__all__ = ["print_audit", "print_check", "print_corpora", "print_download", "write_segments"]
+__all__ = [
+    "check_record",
+    "print_audit",
+    "print_check",
+    "print_checked",
+    "print_corpora",
+    "print_download",
+    "progress_bar",
+    "write_segments",
+]
 
 LISTED = 5
 """Problems of one kind that are printed; --json has all."""
@@ -44,7 +53,7 @@ AUDIT_CODES = {"ok": 0, "leaks": 1, "wrong": 1, "unchecked": 3}
 
 
 @contextmanager
-def _bar(title: str, *counts: ProgressColumn) -> Iterator[Callable[[int, int | None], None]]:
+def progress_bar(title: str, *counts: ProgressColumn) -> Iterator[Callable[[int, int | None], None]]:
     """A bar on a terminal's standard error; the function that moves it takes how much is done, of how much."""
     columns = (TextColumn("{task.description}"), BarColumn(), *counts)
     with Progress(*columns, console=notes, disable=not notes.is_terminal, transient=True) as bars:
@@ -54,7 +63,7 @@ def _bar(title: str, *counts: ProgressColumn) -> Iterator[Callable[[int, int | N
 
 def print_audit(call: "Call[Audit]", *, form: Annotated[str, Forms(("table", "json", "html"))] = "table") -> None:
     """Print the findings about a split; exit codes of `AUDIT_CODES`."""
-    with _bar("recordings", MofNCompleteColumn()) as progressed:
+    with progress_bar("recordings", MofNCompleteColumn()) as progressed:
         found = call(progressed=progressed)
     if form == "json":
         sys.stdout.write(json.dumps(audit.as_record(found), indent=2) + "\n")
@@ -156,7 +165,7 @@ def _source_record(source: "CorpusSource") -> dict[str, object]:
 
 def print_download(call: "Call[tuple[Path, bool]]", *, name: str) -> None:
     """Print the folder of a corpus, and the next command."""
-    with _bar(name, DownloadColumn(), TransferSpeedColumn()) as progressed:
+    with progress_bar(name, DownloadColumn(), TransferSpeedColumn()) as progressed:
         folder, fetched = call(progressed=progressed)
     written = shortest(folder)
     state = "downloaded to" if fetched else "is already in"
@@ -166,18 +175,19 @@ def print_download(call: "Call[tuple[Path, bool]]", *, name: str) -> None:
 
 def print_check(call: Call[api.CheckedCorpus], *, as_json: bool) -> None:
     """Print counts and problems of a corpus; exit code 1 where something is wrong."""
-    with _bar("recordings", MofNCompleteColumn()) as progressed:
+    with progress_bar("recordings", MofNCompleteColumn()) as progressed:
         checked = call(progressed=progressed)
     found = checked.check
     if as_json:
-        sys.stdout.write(json.dumps(_record(checked), indent=2) + "\n")
+        sys.stdout.write(json.dumps(check_record(checked), indent=2) + "\n")
     else:
-        _print_check(checked)
+        print_checked(checked)
     if not found.ok:
         raise SystemExit(1)
 
 
-def _record(checked: api.CheckedCorpus) -> dict[str, object]:
+def check_record(checked: api.CheckedCorpus) -> dict[str, object]:
+    """The counts and problems of a corpus, as JSON has them."""
     found = checked.check
     speakers: dict[str, dict[str, int]] = defaultdict(dict)
     for (speaker, emotion), count in sorted(found.counts.items()):
@@ -230,7 +240,8 @@ def _counts(found: "CorpusCheck") -> dict[str, tuple[int, int]]:
     return counts
 
 
-def _print_check(checked: api.CheckedCorpus) -> None:
+def print_checked(checked: api.CheckedCorpus) -> None:
+    """Print the counts and problems of a corpus."""
     found = checked.check
     _print_recordings(found)
     if checked.sides:

@@ -1,0 +1,168 @@
+"""A table of a user's recordings, made from the names of files and folders."""
+
+import csv
+import io
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import CorpusError
+from .folder import recordings_in
+from .manifest import META, OPTIONAL_COLUMNS
+from .name_pattern import AUDIO_ENDINGS, NamePattern
+
+__all__ = ["MadeTable", "first_names", "make_table", "recordings_of", "write_table"]
+
+LISTED = 3
+"""File names that a message lists."""
+NEEDED = ("speaker", "emotion")
+_COLUMNS = frozenset((*NEEDED, *OPTIONAL_COLUMNS)) - {"start", "end", "duration"}
+"""Fields of a pattern that are columns of a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeTable:
+    """The rows of a table, and the files that none of them names."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    """The cells of each recording, its path first, relative to the table's folder."""
+    unread: tuple[str, ...]
+    """Fields of the pattern that no column has, in order."""
+    unlike: tuple[Path, ...]
+    """Recordings whose names the pattern does not describe, relative to the folder."""
+    ambiguous: tuple[Path, ...]
+    """Recordings whose names it describes in several ways, relative to the folder."""
+    dropped: Mapping[str, int]
+    """Emotion that the mapping leaves out to its number of recordings, sorted."""
+    others: Mapping[str, int]
+    """Ending of other files to their number, sorted."""
+
+    @property
+    def text(self) -> str:
+        """The table as CSV."""
+        written = io.StringIO()
+        csv.writer(written, lineterminator="\n").writerows([self.columns, *self.rows])
+        return written.getvalue()
+
+
+def recordings_of(folder: Path) -> list[Path]:
+    """The recordings in a folder, however deep, sorted.
+
+    Raises:
+        CorpusError: There is no such folder, it cannot be read, or has no recordings.
+    """
+    if not folder.is_dir():
+        raise CorpusError(f"'{folder}' is not a folder; expected the folder of the recordings")
+    paths = sorted(recordings_in(folder, AUDIO_ENDINGS))
+    if not paths:
+        raise CorpusError(f"no recordings in '{folder}'; expected files that end in {', '.join(AUDIO_ENDINGS)}")
+    return paths
+
+
+def first_names(folder: Path, paths: Sequence[Path]) -> str:
+    """The names of the first recordings, as a message lists them."""
+    return ", ".join(path.relative_to(folder).as_posix() for path in paths[:LISTED])
+
+
+def make_table(folder: Path, pattern: str, table: Path, *, mapping: Mapping[str, str] | None = None) -> MadeTable:
+    """Read speakers, emotions and what else a pattern names from the paths of recordings.
+
+    Args:
+        folder: With the recordings, however deep.
+        pattern: As `NamePattern` takes it; it has the fields `speaker` and `emotion`.
+        table: The file to be written; paths are relative to its folder.
+        mapping: Emotion, as in the names, to the emotion to write; an empty text leaves its recordings out.
+
+    Raises:
+        CorpusError: The folder cannot be read, the pattern is wrong or describes no recording, the table would be
+            outside all folders above the recordings, or the mapping names an emotion that no recording has.
+    """
+    paths, start = recordings_of(folder), table.absolute().parent
+    if not folder.absolute().is_relative_to(start):
+        raise CorpusError(f"'{table}' is not in '{folder}' or above it; expected a table that is, such as {folder}.csv")
+    names = NamePattern(pattern)
+    if lacks := [name for name in NEEDED if name not in names.fields]:
+        raise CorpusError(
+            f"pattern '{pattern}' lacks {' and '.join(f'{{{name}}}' for name in lacks)}; expected such as "
+            "{speaker}_{emotion}_*.wav, or {emotion}/{speaker}_*.wav where folders have the emotions"
+        )
+    found = {path: fields for path in paths if (fields := names.parse(path.relative_to(folder))) is not None}
+    if not found:
+        raise _nothing_found(folder, names, paths)
+    written = mapping or {}
+    if unknown := sorted(set(written) - {fields["emotion"] for fields in found.values()}):
+        there = ", ".join(sorted({fields["emotion"] for fields in found.values()}))
+        raise CorpusError(f"--map names '{unknown[0]}', which no file name has as its emotion; expected one of {there}")
+    columns = [name for name in names.fields if name in _COLUMNS or name.startswith(META)]
+    kept = {path: fields for path, fields in found.items() if written.get(fields["emotion"], "-")}
+    left = [path for path in paths if path not in found]
+    ambiguous = [path for path in left if names.is_ambiguous(path.relative_to(folder))]
+    return MadeTable(
+        columns=("path", *columns),
+        rows=tuple(
+            (
+                path.absolute().relative_to(start).as_posix(),
+                *(written.get(value, value) if name == "emotion" else value for name, value in _cells(fields, columns)),
+            )
+            for path, fields in kept.items()
+        ),
+        unread=tuple(name for name in names.fields if name not in columns),
+        dropped=dict(sorted(Counter(fields["emotion"] for path, fields in found.items() if path not in kept).items())),
+        unlike=tuple(path.relative_to(folder) for path in left if path not in ambiguous),
+        ambiguous=tuple(path.relative_to(folder) for path in ambiguous),
+        others=_others(folder, table),
+    )
+
+
+def write_table(table: Path, made: MadeTable, *, overwrite: bool = False) -> None:
+    """Write a table.
+
+    Args:
+        table: The file.
+        made: Its rows.
+        overwrite: Replace a file with other content.
+
+    Raises:
+        CorpusError: There is another file, or none can be written.
+    """
+    try:
+        if table.exists() and not overwrite and table.read_bytes() != made.text.encode():
+            raise CorpusError(
+                f"'{table}' exists with other content; pass --overwrite to replace it, or name another with --out FILE"
+            )
+        table.write_bytes(made.text.encode())
+    except OSError as error:
+        raise CorpusError(f"'{table}' cannot be written: {error.strerror}") from None
+
+
+def _cells(fields: Mapping[str, str], columns: Sequence[str]) -> Iterable[tuple[str, str]]:
+    return ((name, fields[name].strip()) for name in columns)
+
+
+def _nothing_found(folder: Path, names: NamePattern, paths: Sequence[Path]) -> CorpusError:
+    """The error of a pattern that describes no recording."""
+    listed = first_names(folder, paths)
+    ways = sum(names.is_ambiguous(path.relative_to(folder)) for path in paths)
+    if ways:
+        return CorpusError(
+            f"pattern '{names.text}' can be read in several ways in all of the {ways} names that it describes, such as "
+            f"{listed}; write what a field may be, such as {{emotion:[a-z]+}}"
+        )
+    return CorpusError(
+        f"pattern '{names.text}' describes none of {len(paths)} recordings in '{folder}'; the first are {listed}"
+    )
+
+
+def _others(folder: Path, table: Path) -> Mapping[str, int]:
+    """Count the files that are no recordings by their endings; without hidden ones and the table."""
+    endings = Counter[str]()
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            path = Path(place, name)
+            if name[0] != "." and path.suffix.lower() not in AUDIO_ENDINGS and path.absolute() != table.absolute():
+                endings[path.suffix.lower() or "no ending"] += 1
+    return dict(sorted(endings.items()))
