@@ -14,7 +14,7 @@ from ..errors import SerTuneError, StorageError
 from ..folds import SIDES
 from ..metrics import Metric
 from ..protocol import Protocol
-from ..results import find_run
+from ..results import find_run, read_heard
 from ..tracking import (
     CONFIRMED_TAG,
     NOTES_TAG,
@@ -100,6 +100,7 @@ def report(workspace: Workspace, reference: str, *, data: Path | None = None, wi
         predictions = {side: found for side, found in read.items() if found is not None}
         curves = _curves(workspace, run, protocol.objective)
         mistakes = _mistakes(workspace, run, protocol, predictions)
+        heard = read_heard(workspace, run.info.run_id, protocol.corpus, protocol.objective)
     recordings, missing = _recordings(search, protocol, workspace.project, data)
     tags = run.data.tags
     return Report(
@@ -115,6 +116,7 @@ def report(workspace: Workspace, reference: str, *, data: Path | None = None, wi
         curves=curves,
         search=search,
         mistakes=mistakes,
+        heard=heard,
         recordings=recordings,
         missing=missing,
         with_audio=with_audio,

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..definition import StudyDefinition
 from ..folds import SIDES
 from ..metrics import Metric, Ranking
 from ..protocol import Protocol
+from ..resampling import Estimate
 from ..results import StudyTrial, trials_table
 from ..search import Selection, StudySummary
 from ..tracking import Predictions, ScoredSet, mean_over_sets, scored_sets
@@ -90,6 +91,8 @@ class ReportedResult:
     """Whether the page contains sound."""
     networks: Mapping[str, str]
     """Number of networks that judge an utterance together, for each side."""
+    heard: Mapping[str, Estimate] = field(default_factory=dict)
+    """Scores of test speakers by the number of other utterances heard, of the newest `evaluate --heard`."""
 
     @property
     def task(self) -> "Task":

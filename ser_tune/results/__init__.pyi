@@ -6,7 +6,7 @@ from .evaluation_matrix import Cell, cell_columns, cell_rows, draw_matrix
 from .evaluation_run import log_evaluation, score_rows, set_rows, stress_rows
 from .evaluation_scores import Evaluation, groups_of, score_evaluation, temperature_of
 from .evaluation_setup import EvaluationSetup, set_up_evaluation
-from .heard_scores import HeardScore, draw_heard, heard_rows, score_by_heard
+from .heard_scores import HeardScore, draw_heard, heard_rows, read_heard, score_by_heard
 from .leaderboard import Entry, Leaderboard, leaderboard
 from .nested_scores import Nested, OuterFold, find_nested, is_nested
 from .published_numbers import PUBLISHED, Form, Published, published_study, reproduced_metric
@@ -53,6 +53,7 @@ __all__ = [
     "measure_sets",
     "predictions_of",
     "published_study",
+    "read_heard",
     "recorded",
     "reproduced_metric",
     "runs_of",

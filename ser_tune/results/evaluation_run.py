@@ -26,7 +26,7 @@ from ..tracking import (
 )
 from .answer_kinds import AnswerKind
 from .evaluation_scores import Evaluation
-from .heard_scores import HeardScore, draw_heard, heard_rows
+from .heard_scores import HeardScore, draw_heard, heard_metrics, heard_rows
 from .set_coverage import SetCoverage
 from .stressed_scores import Stressed, draw_stress
 
@@ -68,7 +68,7 @@ def log_evaluation(
                 workspace.client.log_artifacts(run_id, temporary)
             now = int(time.time() * 1000)
             values = dict(_metrics(evaluation, stressed)) | _set_metrics(sets)
-            values |= {f"heard_{evaluation.objective.name}/{each.name}": each.score.value for each in by_heard}
+            values |= heard_metrics(evaluation.objective, by_heard)
             workspace.client.log_batch(run_id, [Metric(name, value, now, 0) for name, value in values.items()])
         if setup.version is not None:
             add_evaluations(workspace, setup.version.name, str(setup.version.version))

@@ -1,5 +1,6 @@
 """Scores of an evaluated model by how many other utterances of a speaker it has heard."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,14 @@ from ..drawing import draw_to, lettering_for
 from ..errors import ConfigError
 from ..metrics import Metric
 from ..prediction import Draw
-from ..resampling import Estimate, paired_difference, speaker_interval, sums_of
+from ..resampling import Estimate, Interval, paired_difference, speaker_interval, sums_of
+from ..tracking import MLFLOW_PARENT_RUN_ID, Workspace, protocol_of, search_runs
 from .evaluation_scores import Evaluation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["HeardScore", "draw_heard", "heard_rows", "score_by_heard"]
+__all__ = ["HeardScore", "draw_heard", "heard_metrics", "heard_rows", "read_heard", "score_by_heard"]
 
 HEARD: tuple[int | None, ...] = (0, 1, 3, 10, 30, None)
 """Other utterances of the judged speaker; None is all of them."""
@@ -39,7 +41,7 @@ class HeardScore:
     @property
     def name(self) -> str:
         """The number, or `all`."""
-        return "all" if self.heard is None else str(self.heard)
+        return _name(self.heard)
 
 
 def score_by_heard(evaluation: Evaluation, *, on_heard: Callable[[str], None] = lambda name: None) -> list[HeardScore]:
@@ -62,7 +64,7 @@ def score_by_heard(evaluation: Evaluation, *, on_heard: Callable[[str], None] = 
     for heard in HEARD:
         if heard is not None and (heard > most or (heard == 0 and not setup.networks.judges_alone)):
             continue
-        on_heard(f"{'all' if heard is None else heard} other utterances heard")
+        on_heard(f"{_name(heard)} other utterances heard")
         draws = range(1 if heard in (0, None) else DRAWS)
         found = [setup.networks.judge_heard(setup.networks.rows, Draw(heard, number)) for number in draws]
         predicted = [setup.task.decide(setup.over_shared(outputs)) for outputs in found]
@@ -91,6 +93,43 @@ def heard_rows(scores: Sequence[HeardScore]) -> list[dict[str, object]]:
         row |= {f"gain_{end}": None if gain is None else getattr(gain.interval, end) for end in ("low", "high")}
         rows.append(row | {"share_of_gain": None if gain is None or whole <= 0 else gain.value / whole})
     return rows
+
+
+def heard_metrics(metric: Metric, scores: Sequence[HeardScore]) -> dict[str, float]:
+    """The scores and the ends of their intervals, as metrics of a run."""
+    found = {f"heard_{metric.name}/{each.name}": each.score.value for each in scores}
+    known = [each for each in scores if each.score.interval.known]
+    found |= {f"heard_{metric.name}_low/{each.name}": each.score.interval.low for each in known}
+    return found | {f"heard_{metric.name}_high/{each.name}": each.score.interval.high for each in known}
+
+
+def read_heard(workspace: Workspace, run_id: str, corpus: str, metric: Metric) -> dict[str, Estimate]:
+    """The newest stored scores by utterances heard of a run's model on a corpus.
+
+    Args:
+        workspace: The project's stores.
+        run_id: The trial's or the nested study's.
+        corpus: Its name.
+        metric: The objective.
+
+    Returns:
+        The number of utterances, or `all`, to the score; empty where there are none.
+    """
+    for run in search_runs(workspace, tags={MLFLOW_PARENT_RUN_ID: run_id}):
+        values = run.data.metrics
+        names = [name for name in map(_name, HEARD) if f"heard_{metric.name}/{name}" in values]
+        if names and protocol_of(run).corpus == corpus:
+            ends = [
+                Interval(*(values.get(f"heard_{metric.name}_{end}/{name}", math.nan) for end in ("low", "high")))
+                for name in names
+            ]
+            scores = [values[f"heard_{metric.name}/{name}"] for name in names]
+            return {name: Estimate(score, end) for name, score, end in zip(names, scores, ends, strict=True)}
+    return {}
+
+
+def _name(heard: int | None) -> str:
+    return "all" if heard is None else str(heard)
 
 
 def draw_heard(path: Path, title: str, metric: Metric, scores: Sequence[HeardScore]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from ser_tune.config import PerturbationSettings, Project
 from ser_tune.errors import CorpusError, StudyError
-from ser_tune.prediction import Predictor
+from ser_tune.prediction import Draw, Predictor
 from ser_tune.protocol import prepare
 from ser_tune.resampling import score
 from ser_tune.search import refit, run_study, score_holdout_speakers, score_test_speakers, score_validation_speakers
@@ -86,6 +87,15 @@ def test_validation_speakers_are_judged_as_they_were_in_training(
     found = score_validation_speakers(prepared, predictor, project.cache)
     assert found.scores == outcome.scores
     np.testing.assert_allclose(found.outputs, np.concatenate([one.validation for one in fitted]), atol=1e-5)
+    if not recipe.adapts:
+        return
+    by_draw = [
+        score_test_speakers(prepared, predictor, project.cache, draw=draw).outputs
+        for draw in (Draw(0), Draw(1, 0), Draw(1, 1), Draw(100), Draw(None))
+    ]
+    np.testing.assert_allclose(by_draw[3], by_draw[4], atol=1e-5)  # nobody has so many others
+    for first, second in pairwise(by_draw[:4]):
+        assert not np.allclose(first, second, atol=1e-5)
 
 
 def test_networks_of_another_number_of_folds_are_refused(trained: tuple[Any, Predictor, Any], project: Project) -> None:

@@ -1,0 +1,87 @@
+"""Scores by how many other utterances of a speaker a model has heard."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ser_tune.errors import ConfigError
+from ser_tune.metrics import METRICS
+from ser_tune.prediction import Draw
+from ser_tune.results import heard_rows, heard_scores, score_by_heard
+from ser_tune.results.heard_scores import heard_metrics
+from ser_tune.tasks import TASKS
+
+SPEAKERS, EACH = 6, 20
+
+
+def _evaluation(*, adapts: bool = True, alone: bool = True) -> tuple[Any, list[Draw]]:
+    """An evaluation of networks that are wrong less often, the more they have heard."""
+    rng, drawn = np.random.default_rng(0), list[Draw]()
+    truth, luck = np.tile(np.arange(4), SPEAKERS * EACH // 4), rng.random(SPEAKERS * EACH)
+
+    def judge_heard(rows: np.ndarray, draw: Draw) -> np.ndarray:
+        drawn.append(draw)
+        heard = EACH - 1 if draw.heard is None else draw.heard
+        wrong = np.roll(luck, draw.number)[rows] < 0.4 / (1 + heard)
+        return np.log(np.eye(4)[(truth[rows] + wrong) % 4] + 1e-3)
+
+    networks = SimpleNamespace(
+        judge_heard=judge_heard if adapts else None, judges_alone=alone, rows=np.arange(len(truth))
+    )
+    setup = SimpleNamespace(
+        networks=networks,
+        model="ser-demo-linear_probe/1",
+        utterances=[SimpleNamespace(speaker=str(number // EACH)) for number in range(len(truth))],
+        shared=("a", "b", "c", "d"),
+        over_shared=lambda outputs: outputs,
+        task=TASKS.get("classification"),
+    )
+    return SimpleNamespace(setup=setup, truth=truth, objective=METRICS.get("uar")), drawn
+
+
+def test_scores_are_means_over_draws_with_gains_over_nothing_heard() -> None:
+    evaluation, drawn = _evaluation()
+    found = score_by_heard(evaluation)
+    assert [each.name for each in found] == ["0", "1", "3", "10", "all"]  # no speaker has 30 others
+    assert sum(draw.heard == 3 for draw in drawn) > 1 == sum(draw.heard is None for draw in drawn)
+    values = [each.score.value for each in found]
+    assert values == sorted(values)
+    assert all(each.score.interval.low <= each.score.value <= each.score.interval.high for each in found)
+    assert found[0].gain is None
+    rows = heard_rows(found)
+    assert rows[0]["share_of_gain"] is None
+    assert rows[-1]["share_of_gain"] == 1
+    for each, row in zip(found[1:], rows[1:], strict=True):
+        assert each.gain is not None
+        assert each.gain.value == pytest.approx(each.score.value - values[0])
+        assert row["gain"] == each.gain.value > 0
+
+
+def test_a_model_that_cannot_judge_an_utterance_alone_begins_with_one_other() -> None:
+    found = score_by_heard(_evaluation(alone=False)[0])
+    assert [each.name for each in found] == ["1", "3", "10", "all"]
+    assert {row["gain"] for row in heard_rows(found)} == {None}
+
+
+def test_a_model_that_does_not_adapt_is_refused() -> None:
+    with pytest.raises(ConfigError, match="judges every utterance by itself; expected a model with"):
+        score_by_heard(_evaluation(adapts=False)[0])
+
+
+def test_stored_scores_are_read_back_from_the_newest_run_on_the_corpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    metric, found = METRICS.get("uar"), score_by_heard(_evaluation()[0])
+    runs = [
+        SimpleNamespace(data=SimpleNamespace(metrics=metrics), corpus=corpus)
+        for corpus, metrics in (
+            ("demo", {"evaluation_uar": 0.5}),
+            ("emodb", heard_metrics(metric, found[:1])),
+            ("demo", heard_metrics(metric, found)),
+        )
+    ]
+    monkeypatch.setattr(heard_scores, "search_runs", lambda workspace, tags: runs)
+    monkeypatch.setattr(heard_scores, "protocol_of", lambda run: run)
+    workspace: Any = None
+    assert heard_scores.read_heard(workspace, "run", "demo", metric) == {each.name: each.score for each in found}
+    assert heard_scores.read_heard(workspace, "run", "iemocap", metric) == {}
