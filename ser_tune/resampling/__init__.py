@@ -4,7 +4,16 @@ Everything here works on a metric's sums by speaker, whatever the metric is.
 """
 
 from .groups import Gap, GroupScore, largest_gap, part_intervals, score_groups
-from .intervals import UNKNOWN, Estimate, Interval, corpus_interval, fold_interval, seed_interval, speaker_interval
+from .intervals import (
+    UNKNOWN,
+    Estimate,
+    Interval,
+    condition_interval,
+    corpus_interval,
+    fold_interval,
+    seed_interval,
+    speaker_interval,
+)
 from .paired import (
     MAX_STATISTIC,
     PairedComparison,
@@ -31,6 +40,7 @@ __all__ = [
     "Scores",
     "choice_p_value",
     "compare_paired",
+    "condition_interval",
     "corpus_interval",
     "correct_selection",
     "describe_score",

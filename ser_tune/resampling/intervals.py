@@ -50,7 +50,16 @@ import numpy as np
 
 from ..metrics import Metric
 
-__all__ = ["UNKNOWN", "Estimate", "Interval", "corpus_interval", "fold_interval", "seed_interval", "speaker_interval"]
+__all__ = [
+    "UNKNOWN",
+    "Estimate",
+    "Interval",
+    "condition_interval",
+    "corpus_interval",
+    "fold_interval",
+    "seed_interval",
+    "speaker_interval",
+]
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
@@ -182,6 +191,32 @@ def seed_interval(metric: Metric, sums: np.ndarray, confidence: float = CONFIDEN
     resampled = np.stack([resampled_scores(metric, resamples_for(metric, n_speakers), of_seed) for of_seed in sums])
     without = np.mean([left_out_scores(metric, seed) for seed in sums], axis=0)
     half = max(_margin_of_means(resampled, n_speakers, confidence), jackknife_margin(without, confidence))
+    return score_interval(metric, float(metric.value(sums.sum(axis=1)).mean()), half)
+
+
+def condition_interval(metric: Metric, sums: np.ndarray) -> Interval:
+    """The 95 % interval of the mean of pooled scores over conditions, in which the same speakers were judged.
+
+    Args:
+        metric: Whose scores.
+        sums: Of each condition and speaker, shape (conditions, S, ...).
+
+    Returns:
+        As `speaker_interval`, which it is with one condition.
+
+    >>> from ser_tune.metrics import METRICS
+    >>> sums = np.array([[[4, 1], [2, 3]], [[5, 0], [1, 4]], [[3, 2], [1, 4]]])
+    >>> uar = METRICS.get("uar")
+    >>> condition_interval(uar, sums[np.newaxis]) == speaker_interval(uar, sums)
+    True
+    """
+    n_speakers = sums.shape[1]
+    if n_speakers < 2:
+        return UNKNOWN
+    drawn = resamples_for(metric, n_speakers)
+    mean = np.mean([resampled_scores(metric, drawn, own) for own in sums], axis=0)
+    without = np.mean([left_out_scores(metric, own) for own in sums], axis=0)
+    half = max(margin(mean[~np.isnan(mean)], n_speakers), jackknife_margin(without))
     return score_interval(metric, float(metric.value(sums.sum(axis=1)).mean()), half)
 
 

@@ -13,7 +13,7 @@ from .published_numbers import PUBLISHED, Form, Published, published_study, repr
 from .range_edges import Edge, edges_of
 from .set_coverage import SetCoverage, measure_sets
 from .stored_runs import find_results, find_run, inner_name, predictions_of, recorded, runs_of
-from .stressed_scores import Stressed, stress
+from .stressed_scores import Stressed, mean_of_conditions, stress
 from .study_trials import StudyTrial, trials_of, trials_table
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "is_nested",
     "leaderboard",
     "log_evaluation",
+    "mean_of_conditions",
     "measure_sets",
     "predictions_of",
     "published_study",

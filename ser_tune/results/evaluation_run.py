@@ -28,7 +28,7 @@ from .answer_kinds import AnswerKind
 from .evaluation_scores import Evaluation
 from .heard_scores import HeardScore, draw_heard, heard_metrics, heard_rows
 from .set_coverage import SetCoverage
-from .stressed_scores import Stressed, draw_stress
+from .stressed_scores import Stressed, draw_stress, mean_of_conditions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -96,6 +96,12 @@ def _metrics(evaluation: Evaluation, stressed: Sequence[Stressed]) -> Iterator[t
     objective = evaluation.objective.name
     for condition in stressed:
         yield f"stress_{objective}/{FOREIGN.sub('_', condition.name)}", condition.scores[objective].value
+    if stressed:
+        mean = mean_of_conditions(evaluation.objective, stressed)
+        yield f"stress_mean_{objective}", mean.value
+        if mean.interval.known:
+            yield f"stress_mean_{objective}_low", mean.interval.low
+            yield f"stress_mean_{objective}_high", mean.interval.high
 
 
 def _set_metrics(sets: SetCoverage | None) -> dict[str, float]:

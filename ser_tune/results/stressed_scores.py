@@ -11,13 +11,13 @@ from ..drawing import draw_to, lettering_for
 from ..errors import AudioError
 from ..features import CONDITIONS, Disturbance
 from ..metrics import Metric
-from ..resampling import Estimate, Scores, compare_paired, score
+from ..resampling import Estimate, Scores, compare_paired, condition_interval, score, sums_of
 from .evaluation_scores import Evaluation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Stressed", "draw_stress", "stress"]
+__all__ = ["Stressed", "draw_stress", "mean_of_conditions", "stress"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class Stressed:
     scores: Scores
     difference: Estimate
     """Objective score less that of the clean recordings; the interval is paired by speaker."""
+    sums: np.ndarray
+    """The objective's sums of every speaker, shape (S, ...)."""
 
     @property
     def name(self) -> str:
@@ -65,7 +67,14 @@ def stress(evaluation: Evaluation, *, on_condition: Callable[[str], None] = lamb
             severity=condition.severity,
             scores=score([(evaluation.truth, predicted, speakers)], metrics, size),
             difference=paired.primary,
+            sums=sums_of(metrics[0], evaluation.truth, predicted, speakers, size),
         )
+
+
+def mean_of_conditions(metric: Metric, conditions: Sequence[Stressed]) -> Estimate:
+    """The mean of the objective's scores over conditions, at least one, of equal weight."""
+    value = float(np.mean([condition.scores[metric.name].value for condition in conditions]))
+    return Estimate(value, condition_interval(metric, np.stack([condition.sums for condition in conditions])))
 
 
 def draw_stress(path: Path, title: str, metric: Metric, clean: float, conditions: Sequence[Stressed]) -> None:

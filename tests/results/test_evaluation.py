@@ -10,7 +10,7 @@ import pytest
 from ser_tune.corpora import map_labels
 from ser_tune.errors import MappingError
 from ser_tune.metrics import METRICS
-from ser_tune.resampling import Estimate, Interval, Score
+from ser_tune.resampling import Estimate, Interval, Score, sums_of
 from ser_tune.results import (
     EvaluationSetup,
     log_evaluation,
@@ -93,13 +93,15 @@ def test_tables_and_stored_names_are_made_of_the_metrics_and_the_tasks_answer(
         assert list(row) == ["kind", "group", "utterances", "speakers", "classes", *columns]
         unknown = Interval(0.1, 0.4)
         scores = {name: Score(0.25, unknown, 0.25, 0.0, {}) for name in names}
-        stressed = [Stressed("babble", "0 dB", scores, Estimate(-0.1, unknown))]
+        sums = sums_of(found.metrics[0], evaluation.truth, evaluation.predicted, evaluation.truth, 2)
+        stressed = [Stressed("babble", "0 dB", scores, Estimate(-0.1, unknown), sums)]
         (stress,) = stress_rows(stressed)
         rest = ("difference", "difference_low", "difference_high")
         assert list(stress) == ["condition", "severity", *(f"{names[0]}{end}" for end in ENDS), names[1], *rest]
         run_id = log_evaluation(copied.workspace, evaluation, stressed)
         metrics = copied.workspace.client.get_run(run_id).data.metrics
         assert metrics[f"stress_{names[0]}/babble 0 dB"] == 0.25
+        assert metrics[f"stress_mean_{names[0]}"] == 0.25
         assert metrics[f"evaluation_{names[0]}"] == evaluation.overall.scores[names[0]].value
         assert {"evaluation_recall/anger", "evaluation_recall/joy", "evaluation_ece"} <= metrics.keys()
         table = Path(copied.workspace.client.download_artifacts(run_id, "evaluation_predictions.csv", str(tmp_path)))

@@ -102,7 +102,7 @@ def _print_calibration(evaluation: "Evaluation") -> None:
 
 def _print_stress(stressed: "Sequence[Stressed]", evaluation: "Evaluation") -> None:
     objective = evaluation.objective
-    clean = evaluation.overall.scores[objective.name]
+    clean, mean = evaluation.overall.scores[objective.name], stored.mean_of_conditions(objective, stressed)
     print_table(
         ["condition", "severity", f"{objective.title} [95 %]", "difference to clean [95 %]"],
         [
@@ -116,6 +116,7 @@ def _print_stress(stressed: "Sequence[Stressed]", evaluation: "Evaluation") -> N
                 ]
                 for worse in stressed
             ),
+            ["mean", f"of {len(stressed)}", with_interval(mean.value, mean.interval), ""],
         ],
     )
 
