@@ -6,6 +6,7 @@ from .corpus_checks import CheckedCorpus, ExtractedCorpus, audit, check, corpora
 from .corpus_making import MadeCorpus, make
 from .diagnosis import Finding, doctor
 from .experiments import ablate, combine, confirm, replay, reproduce
+from .model_checks import CheckedModel, check_model
 from .recognition import draw, listen, predict, submission, timeline
 from .registered import export, models, promote, serve
 from .studies import LearningRate, StudyResult, find_lr, nested, study, train, worker
@@ -14,6 +15,7 @@ from .upkeep import Synced, pages, status, sync
 
 __all__ = [
     "CheckedCorpus",
+    "CheckedModel",
     "ConfigurationFlags",
     "Evaluated",
     "ExtractedCorpus",
@@ -28,6 +30,7 @@ __all__ = [
     "ablate",
     "audit",
     "check",
+    "check_model",
     "combine",
     "compare",
     "confirm",

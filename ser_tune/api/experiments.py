@@ -79,7 +79,8 @@ def combine(
         top: Of a study, so many of its best configurations.
         as_name: Registered name; default: ser-CORPUS-MODEL.
         rule: When to make champion: better (default), confident (p < 0.05, corrected for the searched trials), robust
-            (loses no more than the champion in noise and other worse recordings) or always.
+            (loses no more than the champion in noise and other worse recordings), gated (passes the tests of
+            study.tests) or always.
         data: The corpus's folder, or manifest's CSV file; default: as in the members.
         project: Where things are; None is `Project.locate()`.
 

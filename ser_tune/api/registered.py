@@ -48,8 +48,8 @@ def promote(
             trials the best by the first objective.
         as_name: Registered name; default: ser-CORPUS-MODEL.
         rule: When to make champion: better, confident (p < 0.05, corrected for the searched trials), robust (loses no
-            more than the champion in noise and other worse recordings) or always; default: the study's, which is better
-            unless it was set.
+            more than the champion in noise and other worse recordings), gated (passes the tests of study.tests) or
+            always; default: the study's, which is better unless it was set.
         refit: Register one network trained on all speakers, not the folds'.
         data: The corpus's folder, or manifest's CSV file; default: as in the study.
         project: Where things are; None is `Project.locate()`.

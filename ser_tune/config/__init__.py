@@ -21,6 +21,7 @@ from .input_settings import (
     SegmentSettings,
 )
 from .leaves import Leaf, added_defaults, leaves, paths_with
+from .model_tests import ModelTests, read_model_tests
 from .project import Project, full_disk
 from .ranges import Choice, FloatRange, IntRange, Range, Value, parse_range
 from .roles import Flag, Role
@@ -50,6 +51,7 @@ __all__ = [
     "Leaf",
     "LossSettings",
     "ModelSettings",
+    "ModelTests",
     "NetworkSettings",
     "NormalisationSettings",
     "OptimizerSettings",
@@ -75,6 +77,7 @@ __all__ = [
     "nest",
     "parse_range",
     "paths_with",
+    "read_model_tests",
     "read_yaml",
     "validated",
 ]

@@ -183,13 +183,16 @@ class SearchSettings(Settings):
     keep_models: Annotated[Annotated[int, Field(ge=1)] | Literal["all"], Flag("--keep-models", metavar="N")] = "all"
     """Trials whose models are kept: all, or the best so many."""
     promotion: Annotated[str, Flag("--rule", completes="promotion_rules")] = "better"
-    """When a new version becomes champion: better, confident (p < 0.05), robust (in worse recordings too) or always.
+    """When a new version becomes champion: better, confident (p < 0.05), robust (in worse recordings), gated or always.
     better: its validation score by the objective, such as UAR, is better; confident: and the paired permutation test
     over speakers gives p < 0.05; robust: and it loses no more of that score than the champion in worse recordings of
     the validation speakers (noise, babble, room, telephone, codecs, clipping, low level, trimmed silence). p is
     multiplied by the complete trials of the larger search (Bonferroni), which chose on the same speakers. Where both
     versions are confirmed, their means over fresh seeds are compared. Else the worse confidence bound of a confirmed
-    one must be better than the champion's. Under another protocol it never becomes champion."""
+    one must be better than the champion's. gated: better, and it passes the tests of study.tests. Under another
+    protocol it never becomes champion."""
+    tests: Annotated[Path, Role.ADDED] = Path("studies/gates/default.yaml")
+    """Rule gated: the file of tests that a version must pass on the validation speakers."""
     workers: Annotated[int, Field(ge=1, le=1024), Role.PER_CALL, Flag("--workers", metavar="N")] = 1
     """Processes on this machine that train, each on one GPU where there are GPUs."""
     parallel: Annotated[Literal["trials", "folds"], Role.PER_CALL, Flag("--parallel")] = "trials"

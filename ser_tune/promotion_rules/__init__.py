@@ -9,7 +9,7 @@ PROMOTION_RULES: Catalogue[PromotionRule] = Catalogue(
     kind="promotion rule",
     component=PromotionRule,
     package=__name__,
-    modules={"always": "always", "better": "better", "confident": "confident", "robust": "robust"},
+    modules={"always": "always", "better": "better", "confident": "confident", "gated": "gated", "robust": "robust"},
     attribute="PROMOTION_RULE",
     group="ser_tune.promotion_rules",
 )

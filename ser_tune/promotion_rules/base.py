@@ -62,3 +62,5 @@ class PromotionRule:
     worse_recordings: bool
     """Whether it needs scores on degraded recordings."""
     citation: str
+    tests: bool = False
+    """Whether a version must pass the tests of the setting `study.tests` too, also where there is no champion."""

@@ -16,7 +16,7 @@ from ..features import TYPICAL_CONDITIONS
 from ..folds import SIDES
 from ..promotion_rules import PROMOTION_RULES
 from ..protocol import Prepared
-from ..search import Selection
+from ..search import Selection, shipped
 from ..tracking import (
     FILES_TAG,
     MODEL_TAG,
@@ -31,11 +31,13 @@ from ..tracking import (
     run_link,
     score_stressed,
 )
+from .checked_model import CheckedNumber, failed_in_words
+from .gate import check_on_validation
 from .model_card import Networks, add_evaluations, model_card
 from .training_sounds import REFIT_TAG, log_training_sounds
 from .verdict import TAGS, Confirmed, Verdict, claim_alias, decide, promotion_lock
 from .version_files import has_files
-from .versions import CHAMPION, aliases_of, champion_alias, is_registered
+from .versions import CHAMPION, aliases_of, challenger_alias, champion_alias, is_registered
 
 __all__ = ["Promotion", "Registration"]
 
@@ -96,6 +98,8 @@ class Registration:
     identifier."""
     selection: Selection | None = None
     """As of `Promotion`."""
+    checked: list[CheckedNumber] = field(default_factory=list, compare=False, repr=False)
+    """Results of tests, which are measured once for all verdicts."""
 
     def register(self) -> Promotion:
         """Make it a version, or a champion of the version that it is already."""
@@ -204,9 +208,24 @@ class Registration:
         verdict = decide(
             self.workspace, self.name, self.run, self.rule, self.confirmed, self._stressed, self._contested
         )
+        if PROMOTION_RULES.get(self.rule).tests and verdict.wins:
+            verdict = self._gated(verdict)
         if self.refit is None:
             return verdict
         return replace(verdict, reason=f"{verdict.reason}; scores are those of the folds' networks")
+
+    def _gated(self, verdict: Verdict) -> Verdict:
+        """A verdict that would make the version champion, after its tests on the validation speakers."""
+        tests = shipped(self.prepared.definition.config.study.tests)
+        if not self.checked:
+            _log.warning("note: rule %s measures the tests of %s on the validation speakers", self.rule, tests.name)
+            self.checked.extend(check_on_validation(self.workspace, self.run, self.prepared, tests))
+        passed = f"{sum(number.passed for number in self.checked)} of {len(self.checked)} tests"
+        tags = {**verdict.tags, "tests": f"{passed} of {tests.name}"}
+        if not (failed := failed_in_words(self.checked)):
+            return replace(verdict, reason=f"{verdict.reason}; it passes {passed} of {tests.name}", tags=tags)
+        reason = f"{verdict.reason}, but it passes only {passed} of {tests.name}: {failed}"
+        return replace(verdict, alias=challenger_alias(self._contested), reason=reason, tags=tags)
 
     def _stressed(self, run: Run) -> Mapping[str, float]:
         """A run's validation score in worse recordings, by condition; empty where its model cannot be loaded."""

@@ -1,6 +1,7 @@
 """The report of a study or a model: data, protocol, scores, tables and pictures on one page."""
 
+from .check_page import check_page
 from .collect import Report, log_pictures, report
 from .mistakes import BANDS, mel_decibels
 
-__all__ = ["BANDS", "Report", "log_pictures", "mel_decibels", "report"]
+__all__ = ["BANDS", "Report", "check_page", "log_pictures", "mel_decibels", "report"]

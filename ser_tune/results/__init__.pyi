@@ -8,6 +8,7 @@ from .evaluation_scores import Evaluation, groups_of, score_evaluation, temperat
 from .evaluation_setup import EvaluationSetup, set_up_evaluation
 from .heard_scores import HeardScore, draw_heard, heard_rows, read_heard, score_by_heard
 from .leaderboard import Entry, Leaderboard, leaderboard
+from .model_check import ModelCheck, check_evaluated, check_rows, log_check
 from .nested_scores import Nested, OuterFold, find_nested, is_nested
 from .published_numbers import PUBLISHED, Form, Published, published_study, reproduced_metric
 from .range_edges import Edge, edges_of
@@ -29,6 +30,7 @@ __all__ = [
     "Form",
     "HeardScore",
     "Leaderboard",
+    "ModelCheck",
     "Nested",
     "OuterFold",
     "Published",
@@ -37,6 +39,8 @@ __all__ = [
     "StudyTrial",
     "cell_columns",
     "cell_rows",
+    "check_evaluated",
+    "check_rows",
     "compare",
     "draw_heard",
     "draw_matrix",
@@ -49,6 +53,7 @@ __all__ = [
     "inner_name",
     "is_nested",
     "leaderboard",
+    "log_check",
     "log_evaluation",
     "mean_of_conditions",
     "measure_sets",

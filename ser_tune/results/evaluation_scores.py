@@ -17,7 +17,7 @@ from ..tracking import Workspace, protocol_of, read_predictions
 from .answer_kinds import Calibration
 from .evaluation_setup import EvaluationSetup
 
-__all__ = ["Evaluation", "groups_of", "score_evaluation", "temperature_of"]
+__all__ = ["Evaluation", "groups_of", "protocol_of_evaluation", "score_evaluation", "temperature_of"]
 
 CALIBRATION_NOTE = "the temperature was fitted on validation predictions of single fold networks"
 
@@ -114,7 +114,7 @@ def score_evaluation(
         groups={kind: grouped(values) for kind, values in groups.items()},
         gaps={kind: gap for kind, gap in gaps.items() if gap is not None},
         temperature=temperature,
-        protocol=_protocol(setup, temperature),
+        protocol=protocol_of_evaluation(setup, temperature),
         crowd=_crowd(setup, calibration.shown, speakers),
     )
 
@@ -177,7 +177,7 @@ def temperature_of(workspace: Workspace, setup: EvaluationSetup) -> float:
     return fit_temperature(logits, np.array([numbers.index(label) for label in found.truth[own]]))
 
 
-def _protocol(setup: EvaluationSetup, temperature: float | None) -> Protocol:
+def protocol_of_evaluation(setup: EvaluationSetup, temperature: float | None = None) -> Protocol:
     """The protocol of the evaluation's scores."""
     networks, mapping, trained = setup.networks, setup.mapping, protocol_of(setup.run)
     return Protocol(

@@ -1,6 +1,6 @@
 """The search: assembly of a study, sampling, pruning, the objective, trials and their selection. Imports no MLflow."""
 
-from .assembly import PARTS, SHIPPED, define_study, options, read_assignments
+from .assembly import PARTS, SHIPPED, define_study, options, read_assignments, shipped
 from .confirmation import FreshSeeds, SearchGain, refuse_without_randomness
 from .evaluation import (
     HeldOut,
@@ -55,6 +55,7 @@ __all__ = [
     "score_test_speakers",
     "score_validation_speakers",
     "selection_of",
+    "shipped",
     "stored_sums",
     "summarise",
 ]

@@ -41,7 +41,7 @@ from .samplers import SAMPLERS
 from .several_objectives import refuse_unable
 from .short_paths import with_whole_paths
 
-__all__ = ["PARTS", "SHIPPED", "define_study", "options", "read_assignments"]
+__all__ = ["PARTS", "SHIPPED", "define_study", "options", "read_assignments", "shipped"]
 
 SHIPPED = next(
     (folder for up in (1, 2) if (folder := Path(__file__).parents[up] / "studies").is_dir()),
@@ -77,7 +77,7 @@ def define_study(
     Raises:
         ConfigError: A file cannot be read, a key is unknown, a value or range is invalid.
     """
-    written, search = _read(_shipped(file)) if file else ({}, None)
+    written, search = _read(shipped(file)) if file else ({}, None)
     given = _given(written, flags or {}, settings or {}, option)
     explicit = written | given
     if explicit.get("corpus.union"):
@@ -266,7 +266,7 @@ def options(model: str, features: str | None = None, *, loss: str | None = None,
     ]
 
 
-def _shipped(file: Path) -> Path:
+def shipped(file: Path) -> Path:
     """The file, or where it does not exist and its name is `studies/…`, the file that comes with the program."""
     first, *rest = file.parts or ("",)
     ours = SHIPPED.joinpath(*rest)

@@ -13,10 +13,10 @@ from .configurations import (
 from .deletions import deleted_of, restore_study, restoring, what_was_deleted
 from .delivery import deliver_waiting, open_delivered
 from .digests import FILES_TAG, refuse_changed
-from .encoders import log_self_contained
+from .encoders import ENCODERS_FILE, log_self_contained
 from .failures import TrackingClient, download, is_missing, named, reason_of, tracking_errors
 from .held_out_scores import read_single_scores, score_on_holdout, score_on_test, score_on_validation, score_stressed
-from .loading import LoadedModel, load_files, model_errors, open_model, open_predictor, prediction_sets_of
+from .loading import CONTENT, LoadedModel, load_files, model_errors, open_model, open_predictor, prediction_sets_of
 from .mlflow_internals import MLFLOW_GIT_COMMIT, MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, get_git_commit
 from .mlflow_pages import StudyPages, link_study, run_link, study_pages
 from .observer import TrackingObserver
@@ -68,6 +68,8 @@ __all__ = [
     "CONFIG_FILE",
     "CONFIRMED_TAG",
     "CONFIRMS_TAG",
+    "CONTENT",
+    "ENCODERS_FILE",
     "EVALUATES_TAG",
     "FEATURES_TAG",
     "FILES_TAG",

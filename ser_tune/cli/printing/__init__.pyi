@@ -12,6 +12,7 @@ from .experiments import (
 )
 from .learning_rates import print_learning_rate
 from .making import print_made
+from .model_checks import print_model_check
 from .recognition import print_changes, print_predictions
 from .registered import announce_server, print_export, print_models
 from .studies import print_promotion, print_study, print_training, print_work
@@ -36,6 +37,7 @@ __all__ = [
     "print_learning_rate",
     "print_made",
     "print_matrix",
+    "print_model_check",
     "print_models",
     "print_options",
     "print_predictions",
