@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluated", "JudgedCorpus", "compare", "evaluate", "leaderboard", "log_pictures", "matrix", "report"]
 
+LabelMap = Annotated[Mapping[str, str] | None, Argument(option="--map", metavar="EMOTION=CLASS")]
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
@@ -136,7 +138,7 @@ def evaluate(
     corpus: Annotated[str, Argument(completes="corpora")],
     data: Data = None,
     task: str | None = None,
-    mapping: Annotated[Mapping[str, str] | None, Argument(option="--map", metavar="EMOTION=CLASS")] = None,
+    mapping: LabelMap = None,
     by: Annotated[Sequence[str], Argument(metavar="COLUMN")] = (),
     calibrate: bool = False,
     stress: bool = False,

@@ -1,6 +1,6 @@
 """`check-model`: a registered model against a file of tests, before it is released."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +10,7 @@ from .. import report as reports
 from ..errors import ConfigError
 from ..stored_names import refuse_unknown_model
 from .arguments import Argument, Data, RegisteredModel, located, path_or_none
+from .comparisons import LabelMap
 
 if TYPE_CHECKING:
     from ..config import Project
@@ -36,7 +37,7 @@ def check_model(
     tests: Path | str = "studies/gates/default.yaml",
     data: Data = None,
     task: str | None = None,
-    mapping: Annotated[Mapping[str, str] | None, Argument(option="--map", metavar="EMOTION=CLASS")] = None,
+    mapping: LabelMap = None,
     skip_trained: bool = False,
     on_condition: Callable[[str], None] = lambda note: None,
     project: "Project | None" = None,

@@ -87,7 +87,7 @@ class JudgedUtterances:
     metrics: Sequence[Metric]
     """The first is the objective."""
     names: tuple[str, ...]
-    """Of the outputs."""
+    """The outputs' names."""
     truth: np.ndarray
     """Shape (N, ...)."""
     shown: np.ndarray

@@ -54,8 +54,7 @@ def check_on_validation(workspace: Workspace, run: Run, prepared: Prepared, test
         if not disturbance.possible(condition):
             return None
         with model_errors():
-            speech = disturbance.recordings(condition)
-            judged = score_validation_speakers(prepared, predictor, workspace.project.cache, speech=speech)
+            judged = score_validation_speakers(prepared, predictor, workspace.project.cache, condition=condition)
         row_of = {name: row for row, name in enumerate(judged.utterances)}
         predicted: np.ndarray = judged.predicted[[row_of[name] for name in found.utterances]]
         return predicted

@@ -74,7 +74,7 @@ def check_evaluated(
     def in_condition(condition: Condition) -> np.ndarray | None:
         if not disturbance.possible(condition):
             return None
-        return task.decide(setup.over_shared(setup.networks.outputs(disturbance.of(condition))))
+        return task.decide(setup.over_shared(setup.networks.outputs(condition)))
 
     judged = JudgedUtterances(
         task=task,
