@@ -207,7 +207,10 @@ def test_an_unknown_name_is_answered_with_the_valid_ones(flags: dict[str, object
         ("protocol.merge=[a=b=c]", "protocol.merge is 'a=b=c'; "),
         ("protocol.merge=['=b']", "protocol.merge is '=b'; "),
         ("corpus.task=5", "corpus.task is 5; input should be a valid string"),
-        ("study.promotion=best", "unknown promotion rule 'best'; choose from: always, better, confident, gated, robust"),
+        (
+            "study.promotion=best",
+            "unknown promotion rule 'best'; choose from: always, better, confident, gated, robust",
+        ),
         ("study.promotion=3", "study.promotion is 3; input should be a valid string"),
         ("study.executor=dask", "unknown executor 'dask'; choose from: local, ray"),
         ("search.model.width=[0.5]", "ranges belong in the search section of a study file"),
