@@ -209,7 +209,7 @@ def test_an_unknown_name_is_answered_with_the_valid_ones(flags: dict[str, object
         ("corpus.task=5", "corpus.task is 5; input should be a valid string"),
         (
             "study.promotion=best",
-            "unknown promotion rule 'best'; choose from: always, better, confident, gated, robust",
+            "unknown promotion rule 'best'; choose from: always, better, confident, gated",
         ),
         ("study.promotion=3", "study.promotion is 3; input should be a valid string"),
         ("study.executor=dask", "unknown executor 'dask'; choose from: local, ray"),
