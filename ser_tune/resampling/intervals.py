@@ -201,9 +201,6 @@ def condition_interval(metric: Metric, sums: np.ndarray) -> Interval:
         metric: Whose scores.
         sums: Of each condition and speaker, shape (conditions, S, ...).
 
-    Returns:
-        As `speaker_interval`, which it is with one condition.
-
     >>> from ser_tune.metrics import METRICS
     >>> sums = np.array([[[4, 1], [2, 3]], [[5, 0], [1, 4]], [[3, 2], [1, 4]]])
     >>> uar = METRICS.get("uar")
