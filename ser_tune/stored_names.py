@@ -16,6 +16,7 @@ from .errors import RegistryError, StudyError, valid_names
 __all__ = [
     "STUDY_NAME_TAG",
     "database_of",
+    "inner_name",
     "model_names",
     "model_of_result",
     "model_references",
@@ -71,6 +72,11 @@ def opened(database: Path, *, timeout_s: float = LOCKED_S) -> "closing[sqlite3.C
     """
     address = f"{database.absolute().as_uri()}?mode=ro"
     return closing(sqlite3.connect(address, uri=True, timeout=timeout_s, isolation_level=None))
+
+
+def inner_name(study: str, number: int) -> str:
+    """Name the search of a nested study that never sees the speakers of an outer fold."""
+    return f"{study}-outer{number:02d}"
 
 
 def study_names(url: str, *, timeout_s: float = LOCKED_S) -> list[str] | None:

@@ -9,7 +9,7 @@ from tests.project_copies import copy_project
 
 __all__ = ["LABELS", "NAME", "annotated", "run_studies"]
 
-NAME = "ser-manifest-linear_probe"
+NAME = "ser-annotated-linear_probe"
 LABELS = {"dimensions": ["arousal", "valence"], "votes": ["anger", "joy"], "several": ["anger", "joy", "tired"]}
 
 

@@ -141,7 +141,7 @@ def write_corpus(folder: Path, speakers: Sequence[str] = SPEAKERS, *, seed: int 
                 name = f"{speaker}_{emotion}_{number}.wav"
                 soundfile.write(folder / name, sound + rng.normal(0.0, 0.05, length), 16_000)
                 rows.append((name, speaker, emotion))
-    table = folder / "corpus.csv"
+    table = folder / "manifest.csv"
     with table.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("path", "speaker", "emotion"), *rows])
     return table
@@ -168,7 +168,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[P
 @pytest.fixture(scope="session")
 def corpus_csv(once: Callable[..., Path]) -> Path:
     """The tiny corpus; do not change it."""
-    return once("corpus", write_corpus) / "corpus.csv"
+    return once("corpus", write_corpus) / "manifest.csv"
 
 
 @pytest.fixture(scope="session")

@@ -72,7 +72,7 @@ def open_study(project_in: Callable[[Path], config.Project]) -> Callable[..., Op
         project = project_in(root)
         workspace = tracking.Workspace(project)
         study, definition = coordination.load_study(name, project)
-        experiment = workspace.client.get_experiment_by_name("manifest")
+        experiment = workspace.client.get_experiment_by_name(definition.config.corpus.shown)
         assert experiment is not None
         _, runs = tracking.find_runs(workspace, experiment.experiment_id, study.user_attrs["study_id"])
         return Opened(project, workspace, study, protocol.prepare(definition, project), runs)

@@ -10,6 +10,7 @@ from .. import results, tracking
 from ..errors import LeakError, MappingError
 from ..stored_names import refuse_unknown_model, refuse_unknown_result
 from .arguments import Argument, Data, ErrorRate, RegisteredModel, located, path_or_none
+from .configuration import corpus_settings
 
 if TYPE_CHECKING:
     from ..config import Project
@@ -40,9 +41,10 @@ class Evaluated:
 class JudgedCorpus:
     """A corpus that `matrix` evaluates models on; fields as the arguments of `evaluate`."""
 
-    corpus: str
+    corpus: str | Sequence[str]
     data: str | Path | None = None
     task: str | None = None
+    table: str | None = None
     mapping: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -135,9 +137,10 @@ def log_pictures(report: "Report", *, project: "Project | None" = None) -> None:
 def evaluate(
     model: RegisteredModel,
     *,
-    corpus: Annotated[str, Argument(completes="corpora")],
+    corpus: Annotated[Sequence[str] | str, Argument(metavar="NAME[:TASK][=DATA]", completes="corpora")],
     data: Data = None,
     task: str | None = None,
+    table: Annotated[str | None, Argument(option="--mapping")] = None,
     mapping: LabelMap = None,
     by: Annotated[Sequence[str], Argument(metavar="COLUMN")] = (),
     calibrate: bool = False,
@@ -151,14 +154,15 @@ def evaluate(
 ) -> Evaluated:
     """Score a registered model on any corpus: groups, calibration, coverage; logged as a run of the version.
 
-    On the model's own corpus each fold network predicts its own test speakers. MODEL may also be a nested study, which
-    is evaluated on its own corpus: each search predicts the speakers that it did not use.
+    On the model's own corpus, or corpora of its union, each fold network predicts its own test speakers. MODEL may also
+    be a nested study, which is evaluated on its own corpus: each search predicts the speakers that it did not use.
 
     Args:
         model: NAME (its champion), NAME@ALIAS, NAME/VERSION.
-        corpus: Corpus, of `ser-tune corpus list`, or manifest.
+        corpus: Corpus, of `ser-tune corpus list`, or manifest; several are a union. Repeatable.
         data: The corpus's folder; for manifest, its CSV file.
         task: One of the corpus's tasks, of `ser-tune corpus list`; default: its first.
+        table: The table that maps the emotions of several corpora to classes, as of studies.
         mapping: Count an emotion, or dimension, of the corpus as a class, or dimension, of the model; nothing after =
             leaves it out. Repeatable.
         by: Score groups by text, style, session, or a manifest's meta_COLUMN, beside speaker, gender and duration;
@@ -177,10 +181,9 @@ def evaluate(
     """
     project = located(project)
     refuse_unknown_model(model, project, or_study=True)
-    workspace, place = tracking.open_delivered(project), path_or_none(data)
-    setup = results.set_up_evaluation(
-        workspace, model, corpus=corpus, data=place, subset=task, mapping=mapping, skip_trained=skip_trained
-    )
+    workspace = tracking.open_delivered(project)
+    judged = corpus_settings(corpus, data=data, task=task, mapping=table)
+    setup = results.set_up_evaluation(workspace, model, corpus=judged, mapping=mapping, skip_trained=skip_trained)
     groups = results.groups_of(setup.utterances, by)  # mistakes show before the predictions
     temperature = results.temperature_of(workspace, setup) if calibrate else None
     outputs, sets, stated = setup.networks.outputs(), None, error_rate
@@ -229,6 +232,7 @@ def matrix(
                     corpus=judged.corpus,
                     data=judged.data,
                     task=judged.task,
+                    table=judged.table,
                     mapping=judged.mapping,
                     skip_trained=skip_trained,
                     project=project,

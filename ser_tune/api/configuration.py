@@ -9,7 +9,7 @@ from ..errors import ConfigError
 from .arguments import Argument, path_or_none
 
 if TYPE_CHECKING:
-    from ..config import Leaf, Project
+    from ..config import CorpusSettings, Leaf, Project
     from ..definition import StudyDefinition
 
 __all__ = ["ConfigurationFlags", "StudyFlags", "define", "options", "refuse_missing_corpus"]
@@ -130,6 +130,27 @@ def _corpora(written: str | Sequence[str] | None, given: Mapping[str, object]) -
     own = {path: value for path, value in own.items() if value is not None}
     alone = {"corpus.union": [], "corpus.label": "none", "corpus.mapping": given.get("corpus.mapping") or "none"}
     return {"corpus.name": part.name, **alone, **own}
+
+
+def corpus_settings(
+    corpus: str | Sequence[str], *, data: str | Path | None = None, task: str | None = None, mapping: str | None = None
+) -> "CorpusSettings":
+    """The settings of a corpus, or of a union.
+
+    Args:
+        corpus: `NAME[:TASK][=DATA]` of each.
+        data: The folder or table of a single corpus.
+        task: The task of a single corpus.
+        mapping: The table of a union.
+
+    Raises:
+        ConfigError: They do not go together, or a union has a corpus twice.
+    """
+    from ..config import CorpusSettings, nest, validated  # pydantic
+
+    given: dict[str, object] = {"corpus.data": data, "corpus.task": task, "corpus.mapping": mapping}
+    flat = given | {path: None if value == "none" else value for path, value in _corpora(corpus, given).items()}
+    return validated(CorpusSettings, nest(flat)["corpus"], lambda _: "--corpus")
 
 
 def refuse_missing_corpus(definition: "StudyDefinition", project: "Project") -> None:

@@ -9,6 +9,7 @@ from .. import audit as audits
 from .. import protocol, search
 from ..errors import ConfigError, CorpusError, LeakError
 from .arguments import Argument, Data, Settings, located, path_or_none
+from .configuration import corpus_settings
 
 if TYPE_CHECKING:
     from ..audit import Agreement, Audit, SoundlessScore
@@ -102,15 +103,17 @@ def download(
 
 
 def check(
-    name: CorpusName,
-    *,
+    *names: CorpusName,
     data: Data = None,
     task: str | None = None,
+    table: Annotated[str | None, Argument(option="--mapping")] = None,
     names_as_written: Annotated[Sequence[str], Argument(option="--as-written", metavar="NAME")] = (),
     project: "Project | None" = None,
     progressed: Callable[[int, int], None] = lambda done, total: None,
 ) -> CheckedCorpus:
-    """Decode every recording of a corpus, compare its counts with the published ones, and try to draw a study's folds.
+    """Decode all recordings of a corpus, compare its counts with published ones, and try to draw a study's folds.
+
+    Several corpora are checked as the union that a study trains on: the same sound may be in two of them.
 
     Shows the sides of an official split, how far annotators agree, where their votes or ratings are known, and what
     text or speaker alone predict.
@@ -121,9 +124,10 @@ def check(
     speaker, and a corpus on which no study is possible are warnings.
 
     Args:
-        name: A corpus of `ser-tune corpus list`.
+        names: A corpus of `ser-tune corpus list`, as NAME[:TASK][=DATA]; several are a union.
         data: The corpus's folder; for manifest, its CSV file.
         task: Which task; default: the corpus's first.
+        table: The table that maps the emotions of several corpora to classes, as of studies.
         names_as_written: A name that is a speaker's or an emotion's own, though it looks like a placeholder or another
             name's spelling; repeatable. Studies have the setting corpus.names_as_written.
         project: Where things are; None is `Project.locate()`.
@@ -132,27 +136,29 @@ def check(
     Raises:
         SerTuneError: There is no such corpus, or it cannot be read at all.
     """
-    from ..corpora import CORPORA
+    from ..corpora import CORPORA, union_source
     from ..corpora.check import check_corpus
     from ..corpora.sides import sides_of
 
-    project, folder = located(project), path_or_none(data)
-    source, taken = CORPORA.get(name), tuple(names_as_written)
-    source.subset(task)  # an unknown task is refused before its settings are read
+    project, taken = located(project), tuple(names_as_written)
     # The settings of the corpus and the task are those of any study; the architecture plays no part
-    flags = {"model.name": "fcn_attention", "corpus.name": name, "corpus.data": folder, "corpus.task": task}
-    definition = search.define_study(flags={**flags, "corpus.names_as_written": taken})
+    written = corpus_settings(names, data=data, task=task, mapping=table).model_dump()
+    flags = {f"corpus.{name}": value or None for name, value in written.items()}
+    definition = search.define_study(flags=flags | {"model.name": "fcn_attention", "corpus.names_as_written": taken})
+    settings = definition.config.corpus
+    sources, folder = [CORPORA.get(part.name) for part in settings.parts], settings.data
+    source = union_source(settings, sources, project.cache).source if settings.union else sources[0]
     found = check_corpus(
         source,
         folder,
         project.cache,
-        subset=task,
+        subset=settings.task,
         needs=definition.task.needs,
         names_as_written=taken,
         progressed=progressed,
     )
-    sides = sides_of(source.read(folder, project.cache), taken)
-    checked = CheckedCorpus(_with(found, _rare(found, definition.task.needs, taken)), sides=sides)
+    few = _rare(found, definition.task.needs, taken)
+    checked = CheckedCorpus(_with(found, few), sides=sides_of(source.read(folder, project.cache), taken))
     if any(problem.kind == "name" and problem.wrong for problem in found.problems):
         return checked
     return _as_studied(checked, definition, project)

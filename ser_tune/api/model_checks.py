@@ -1,6 +1,6 @@
 """`check-model`: a registered model against a file of tests, before it is released."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,8 +9,9 @@ from .. import registry, results, search, tracking
 from .. import report as reports
 from ..errors import ConfigError
 from ..stored_names import refuse_unknown_model
-from .arguments import Argument, Data, RegisteredModel, located, path_or_none
+from .arguments import Argument, Data, RegisteredModel, located
 from .comparisons import LabelMap
+from .configuration import corpus_settings
 
 if TYPE_CHECKING:
     from ..config import Project
@@ -33,10 +34,11 @@ class CheckedModel:
 def check_model(
     model: RegisteredModel,
     *,
-    corpus: Annotated[str, Argument(completes="corpora")],
+    corpus: Annotated[Sequence[str] | str, Argument(metavar="NAME[:TASK][=DATA]", completes="corpora")],
     tests: Path | str = "studies/gates/default.yaml",
     data: Data = None,
     task: str | None = None,
+    table: Annotated[str | None, Argument(option="--mapping")] = None,
     mapping: LabelMap = None,
     skip_trained: bool = False,
     on_condition: Callable[[str], None] = lambda note: None,
@@ -50,10 +52,11 @@ def check_model(
 
     Args:
         model: NAME (its champion), NAME@ALIAS, NAME/VERSION.
-        corpus: Corpus, of `ser-tune corpus list`, or manifest.
+        corpus: Corpus, of `ser-tune corpus list`, or manifest; several are a union. Repeatable.
         tests: The file of tests, YAML.
         data: The corpus's folder; for manifest, its CSV file.
         task: One of the corpus's tasks, of `ser-tune corpus list`; default: its first.
+        table: The table that maps the emotions of several corpora to classes, as of studies.
         mapping: As in `evaluate`: count an emotion, or dimension, of the corpus as one of the model. Repeatable.
         skip_trained: Leave recordings out that the model was trained on.
         on_condition: Receives each condition before it is judged.
@@ -71,15 +74,8 @@ def check_model(
     registry.refuse_unknown_tests(thresholds, path)
     refuse_unknown_model(model, project, or_study=True)
     workspace = tracking.open_delivered(project)
-    setup = results.set_up_evaluation(
-        workspace,
-        model,
-        corpus=corpus,
-        data=path_or_none(data),
-        subset=task,
-        mapping=mapping,
-        skip_trained=skip_trained,
-    )
+    judged = corpus_settings(corpus, data=data, task=task, mapping=table)
+    setup = results.set_up_evaluation(workspace, model, corpus=judged, mapping=mapping, skip_trained=skip_trained)
     if setup.version is None:
         raise ConfigError(f"'{model}' is a nested study; expected a registered model, which can be released")
     check = results.check_evaluated(setup, thresholds, path, on_condition)

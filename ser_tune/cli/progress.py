@@ -73,7 +73,7 @@ class ProgressObserver(StudyObserver):
         self._counts = {"COMPLETE": before.complete, "PRUNED": before.pruned, "FAIL": before.failed}
         corpus, name, answers = start.corpus, start.definition.name, start.definition.task.answers
         folds = len(start.folds)
-        if corpus.name == "demo":
+        if corpus.reader == "demo":
             notes.print(DEMO)
         notes.print(
             f"study {name}: {len(corpus.utterances)} utterances, {len(corpus.speakers)} speakers, "

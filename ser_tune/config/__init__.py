@@ -10,7 +10,7 @@ from .component_settings import (
     SpectralSettings,
     TaskSettings,
 )
-from .corpus_settings import UNION, CorpusPart, CorpusSettings
+from .corpus_settings import UNION, CorpusPart, CorpusSettings, label_of
 from .domain_settings import AlignmentSettings, BalanceSettings
 from .input_settings import (
     SHORTEST_REVERBERATION_S,
@@ -73,6 +73,7 @@ __all__ = [
     "flagged_settings",
     "flatten",
     "full_disk",
+    "label_of",
     "leaves",
     "nest",
     "parse_range",

@@ -1,6 +1,7 @@
 """`CorpusSettings`: a corpus by itself, or a union of several corpora, as users write it."""
 
 import re
+import shlex
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from ..errors import ConfigError
 from .base import Settings
 from .roles import Flag, Role
 
-__all__ = ["UNION", "CorpusPart", "CorpusSettings"]
+__all__ = ["UNION", "CorpusPart", "CorpusSettings", "label_of"]
 
 UNION = "union"
 """`corpus.name` of a union of corpora."""
@@ -54,6 +55,15 @@ class CorpusPart:
         """The short name of the corpus: its name, or that of the table without the ending."""
         return label_of(self.name, self.data)
 
+    def __str__(self) -> str:
+        """The text that `read` reads.
+
+        >>> str(CorpusPart.read("iemocap:merged=IEMOCAP"))
+        'iemocap:merged=IEMOCAP'
+        """
+        task = "" if self.task is None else f":{self.task}"
+        return f"{self.name}{task}{'' if self.data is None else f'={self.data}'}"
+
 
 class CorpusSettings(Settings):
     """The corpus: its name, its folder and its task. Or the corpora of a union."""
@@ -93,7 +103,13 @@ class CorpusSettings(Settings):
     @property
     def shown(self) -> str:
         """The name of the corpus in studies, models, experiments and reports."""
-        return self.label or "+".join(part.label for part in self.parts)
+        return self.label or ("+".join(part.label for part in self.parts) if self.union else self.name)
+
+    @property
+    def options(self) -> str:
+        """The options of a command that name the same corpus, or the same corpora."""
+        several = " ".join(f"--corpus {shlex.quote(str(part))}" for part in self.parts)
+        return several if self.mapping is None else f"{several} --mapping {shlex.quote(self.mapping)}"
 
     @model_validator(mode="after")
     def _is_alone_or_a_union(self) -> Self:

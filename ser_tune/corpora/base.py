@@ -1,8 +1,6 @@
 """Corpora: labelled collections of recordings, and the object that every corpus file defines."""
 
-import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +11,7 @@ from ..config import Value
 from ..errors import CorpusError, UnknownNameError
 from .challenge import Challenge
 from .check_names import in_effect, name_problems
-from .folder import content_digest
+from .digests import contents_of, digests_of
 from .names import is_placeholder
 from .origin import Origin
 from .selection import Chosen, Need, Subset, choose
@@ -23,8 +21,6 @@ __all__ = [
     "Archive",
     "Corpus",
     "CorpusSource",
-    "contents_of",
-    "digests_of",
     "select_utterances",
 ]
 
@@ -177,6 +173,16 @@ class Corpus:
         return self.parts != ("",)
 
     @property
+    def readers(self) -> dict[str, str]:
+        """The corpus's name for its users to the name of its reader; of a union each of its corpora."""
+        return {origin.label or self.name: origin.source for origin in self.origins} or {self.name: self.name}
+
+    @property
+    def reader(self) -> str:
+        """The name of the reader; of a union all, joined by +."""
+        return "+".join(self.readers.values())
+
+    @property
     def places(self) -> np.ndarray:
         """The place in `wholes` of each utterance of a union, and its number there, shape (U, 2), int64."""
         place_of = {
@@ -285,20 +291,6 @@ class Corpus:
         )
 
 
-def digests_of(utterances: Sequence[Utterance], contents: Sequence[str], needs: Need) -> tuple[str, str]:
-    """The digest of a corpus, and that of its recordings alone.
-
-    Args:
-        utterances: All.
-        contents: SHA-256 of the file of each.
-        needs: The label that the task needs.
-    """
-    stretches = [(content, own.start_s, own.end_s) for content, own in zip(contents, utterances, strict=True)]
-    labels = [_labels(utterance, needs) for utterance in utterances]
-    lines = (f"{stretch} {label}" for stretch, label in zip(stretches, labels, strict=True))
-    return _hash(sorted(lines)), _hash(map(str, stretches))
-
-
 def select_utterances(
     source: CorpusSource, data: Path | None, cache: Path, subset: str | None, *, needs: Need = "emotion"
 ) -> Chosen:
@@ -320,31 +312,3 @@ def select_utterances(
 
 def _where(source: CorpusSource, data: Path | None) -> str:
     return f"corpus {source.shown}" + (f" in {data}" if data else "")
-
-
-def _labels(utterance: Utterance, needs: Need) -> tuple[object, ...]:
-    """All that the digest of a corpus has of an utterance beside its sound."""
-    labels = (utterance.speaker, utterance.emotion, utterance.group)
-    annotation = utterance.annotation
-    needed: Mapping[Need, tuple[object, ...]] = {
-        "emotion": (),
-        "votes": (annotation.votes, annotation.secondary),
-        "emotions": (annotation.emotions, annotation.votes, annotation.secondary),
-        "dimensions": annotation.dimensions,
-    }
-    return (*labels, *needed[needs], *((utterance.split,) if utterance.split else ()))
-
-
-def contents_of(utterances: Sequence[Utterance]) -> tuple[str, ...]:
-    """SHA-256 of the file of each utterance; raises `CorpusError` where one cannot be read."""
-    paths = sorted({utterance.path for utterance in utterances})
-    with ThreadPoolExecutor() as pool:  # hashing releases the interpreter lock
-        hashes = dict(zip(paths, pool.map(content_digest, paths), strict=True))
-    return tuple(hashes[utterance.path] for utterance in utterances)
-
-
-def _hash(lines: Iterable[str]) -> str:
-    total = hashlib.sha256()
-    for line in lines:
-        total.update(f"{line}\n".encode())
-    return total.hexdigest()

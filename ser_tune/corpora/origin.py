@@ -28,18 +28,20 @@ class Origin:
             yield from (f"{self.label}:{name}={self.mapping.targets.get(name, '')}" for name in sorted(self.counts))
 
     @property
+    def changes(self) -> tuple[str, ...]:
+        """Phrases on emotions that count as another or are left out, and on classes of the union that are not there."""
+        if self.mapping is None:
+            return ()
+        renamed = [f"{name} as {target}" for name, target in sorted(self.mapping.targets.items()) if name != target]
+        left_out = [f"{name} ({self.counts[name]})" for name in self.mapping.left_out]
+        phrases = {"counted": renamed, "left out": left_out, "lacks": self.mapping.unused}
+        return tuple(f"{verb} {', '.join(names)}" for verb, names in phrases.items() if names)
+
+    @property
     def sentence(self) -> str:
         """The mapping in words; empty of a corpus by itself."""
         if self.mapping is None:
             return ""
         kept = sum(self.counts[name] for name in self.mapping.targets)
-        renamed = [f"{name} as {target}" for name, target in sorted(self.mapping.targets.items()) if name != target]
-        left_out = [f"{name} ({self.counts[name]})" for name in self.mapping.left_out]
-        return "; ".join(
-            [
-                f"{self.label}: {kept} of {sum(self.counts.values())} utterances, {', '.join(self.mapping.shared)}",
-                *([f"counted {', '.join(renamed)}"] if renamed else []),
-                *([f"left out {', '.join(left_out)}"] if left_out else []),
-                *([f"lacks {', '.join(self.mapping.unused)}"] if self.mapping.unused else []),
-            ]
-        )
+        head = f"{self.label}: {kept} of {sum(self.counts.values())} utterances, {', '.join(self.mapping.shared)}"
+        return "; ".join([head, *self.changes])

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ..config import CorpusPart, CorpusSettings
 from ..errors import CorpusError
-from .base import Corpus, CorpusSource, digests_of
+from .base import Corpus, CorpusSource
+from .digests import digests_of
 from .mapping import LabelMapping
 from .mapping_tables import map_parts
 from .names import spellings
@@ -107,18 +108,22 @@ def union_source(settings: CorpusSettings, sources: Sequence[CorpusSource], cach
         for utterance in whole.utterances
         if utterance.emotion in mappings[label].targets
     ]
+    origins = tuple(
+        Origin(part.name, part.label, mappings[part.label], dict(count))
+        for part, count in zip(settings.parts, counts, strict=True)
+    )
     return UnionSource(
         source=CorpusSource(
             name=settings.shown,
             read=lambda data, cache: utterances,
             citation="; ".join(dict.fromkeys(source.citation for source in sources)),
             licence="; ".join(f"{part.label}: {source.licence}" for part, source in parts),
-            remarks=lambda data: [remark for part, source in parts for remark in source.remarks(part.data)],
+            remarks=lambda data: [
+                *(origin.sentence for origin in origins if origin.changes),
+                *(remark for part, source in parts for remark in source.remarks(part.data)),
+            ],
         ),
-        origins=tuple(
-            Origin(part.name, part.label, mappings[part.label], dict(count))
-            for part, count in zip(settings.parts, counts, strict=True)
-        ),
+        origins=origins,
         wholes=wholes,
     )
 

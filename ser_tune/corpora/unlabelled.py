@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import get_args
 
 from ..errors import CorpusError
-from .base import Corpus, contents_of, digests_of
+from .base import Corpus
+from .digests import contents_of, digests_of
 from .folder import recordings_in
 from .name_pattern import AUDIO_ENDINGS
 from .selection import Need

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -11,6 +12,7 @@ from typing import Any, TypeAlias, cast
 from ..architectures import ARCHITECTURES
 from ..config import (
     AnyTrial,
+    CorpusPart,
     FeatureSettings,
     LossSettings,
     ModelSettings,
@@ -104,8 +106,7 @@ class StudyDefinition:
         target = [] if self.task.name == DEFAULT_TASK else [label or self.task.name]
         if not target and label is not None and CORPORA.get(config.corpus.name).subset(label).by_plurality:
             target = [label]
-        corpus = config.corpus.shown if config.corpus.union else config.corpus.name
-        return config.name or "-".join([corpus, *target, config.model.name, config.features.name])
+        return config.name or "-".join([config.corpus.shown, *target, config.model.name, config.features.name])
 
     @property
     def task(self) -> Task:
@@ -159,13 +160,41 @@ class StudyDefinition:
         return plan_of(self.config.study.trials, self.config.study.confirm if is_random else 0.0)
 
     def with_data(self, data: Path | None) -> "StudyDefinition":
-        """The same study of a corpus that was moved; None is the old place."""
+        """The same study of a corpus that was moved; None is the old place.
+
+        Args:
+            data: The place; of a union NAME=DATA of each corpus that was moved, separated as in PATH.
+
+        Raises:
+            ConfigError: The study is of several corpora, and a text names none of them.
+        """
         if data is None:
             return self
-        if self.config.corpus.union:
-            raise ConfigError(f"--data is '{data}', but the study is of several corpora: {self.config.corpus.shown}")
-        corpus = self.config.corpus.model_copy(update={"data": data})
-        return replace(self, config=self.config.model_copy(update={"corpus": corpus}))
+        if not self.config.corpus.union:
+            return self.with_parts([replace(self.config.corpus.parts[0], data=data)])
+        return self.with_parts([CorpusPart.read(text) for text in str(data).split(os.pathsep)])
+
+    def with_parts(self, parts: Sequence[CorpusPart]) -> "StudyDefinition":
+        """The same study, of whose corpora some are at another place.
+
+        Args:
+            parts: Some of the study's corpora; those that are left out stay where they were.
+
+        Raises:
+            ConfigError: The study has no such corpus.
+        """
+        own = self.config.corpus
+        if not own.union:
+            update: dict[str, object] = {"data": parts[0].data or own.data}
+        else:
+            moved, labels = {part.label: str(part) for part in parts}, [part.label for part in own.parts]
+            if unknown := sorted(moved.keys() - set(labels)):
+                raise ConfigError(
+                    f"the study has no corpus '{unknown[0]}'; expected NAME=DATA of corpora that were moved, of "
+                    f"{', '.join(labels)}"
+                )
+            update = {"union": tuple(moved.get(part.label, str(part)) for part in own.parts)}
+        return replace(self, config=self.config.model_copy(update={"corpus": own.model_copy(update=update)}))
 
     def resolved(self, cache: Path) -> "StudyDefinition":
         """The same study with the digest and the arithmetic of its pretrained encoder; `cache` is the project's.

@@ -18,9 +18,10 @@ from ..errors import StudyError
 from ..folds import outer_parts
 from ..protocol import Prepared, Protocol, prepare
 from ..resampling import HeldOutFold, interval_of, score
-from ..results import Nested, OuterFold, inner_name, is_nested, predictions_of, runs_of
+from ..results import Nested, OuterFold, is_nested, predictions_of, runs_of
 from ..row_groups import rows_by
 from ..search import StudyObserver, StudySummary, Workers, run_study
+from ..stored_names import inner_name
 from ..tracking import (
     NETWORKS_TAG,
     STUDY_NAME_TAG,

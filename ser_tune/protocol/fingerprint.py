@@ -42,6 +42,7 @@ WARNINGS = {
         "corpus may come from the words"
     ),
     "pretraining": "pretraining contamination: the encoder {} learned from this corpus, test speakers included",
+    "pretraining_union": "pretraining contamination: the encoder {} of the union, test speakers included",
     "classes_missing": "some corpora of the union lack classes ({}), whose scores are of the other corpora alone",
     "unlabelled": "training reads the sound of {}: scores of recordings among them are transductive",
     "nobody": "{}; whether held-out speakers speak in them is not known",
@@ -71,7 +72,7 @@ class Protocol:
         rare = _facts_of_goal(definition)
         if (baseline := text_baseline(corpus.utterances, folds, targets, task=task)) is not None:
             rare |= baseline.facts
-        if (pretraining := pretraining_of(corpus.name, config.features, config.model)) is not None:
+        if (pretraining := pretraining_of(corpus.readers, config.features, config.model)) is not None:
             rare |= pretraining.facts
         if config.protocol.scheme in SCHEMES:
             rare[SCHEME] = config.protocol.scheme
@@ -92,7 +93,7 @@ class Protocol:
         return cls(
             facts={
                 "score": f"pooled validation {definition.objective.title}, utterance level",
-                "corpus": "+".join(corpus.parts) if corpus.is_union else corpus.name,
+                "corpus": "+".join(sorted(corpus.readers)) if corpus.is_union else corpus.reader,
                 "corpus_digest": corpus.digest,
                 _names_fact(task): targets.names,
                 "merged": corpus.merged,

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +25,7 @@ from ..folds import (
     speaker_folds,
     text_independent_folds,
 )
+from ..stored_names import inner_name
 from ..tasks import Targets
 from .domains import refuse_unfitting_corpora, unlabelled_in_words
 from .fingerprint import Protocol
@@ -109,7 +109,7 @@ class Prepared:
     @property
     def pretraining(self) -> Pretraining | None:
         """The encoder's pretraining; None without an encoder."""
-        return pretraining_of(self.corpus.name, self.definition.config.features, self.definition.config.model)
+        return pretraining_of(self.corpus.readers, self.definition.config.features, self.definition.config.model)
 
     def refuse_other_protocol(self, study: "optuna.Study") -> None:
         """Raise where the corpus or the folds are no longer those that the study ran on.
@@ -137,7 +137,7 @@ def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
         sources = [CORPORA.get(part.name).allowing(definition.folders) for part in settings.parts]
         union = union_source(settings, sources, project.cache)
         return union.load(subset=union.source.subset(**choice))
-    source = CORPORA.get(settings.name).allowing(definition.folders)
+    source = replace(CORPORA.get(settings.name).allowing(definition.folders), label=settings.label or "")
     subset = source.subset(settings.task, **choice)
     return Corpus.load(
         source,
@@ -149,21 +149,32 @@ def load_corpus(definition: StudyDefinition, project: Project) -> Corpus:
     )
 
 
-def allowing_folders(definition: StudyDefinition, project: Project) -> StudyDefinition:
-    """The same study with the folders that its table may name: allowed by the user now, or else earlier."""
-    if all(CORPORA.get(part.name).read_allowing is None for part in definition.config.corpus.parts):
+def continuing(definition: StudyDefinition, project: Project) -> StudyDefinition:
+    """The same study, with what a stored study of its name has of a table of the user's.
+
+    These are the folders that the table may name, unless the user allows some now, and the corpus's label: a study
+    keeps its place in MLflow and the name of its model when the table has another name.
+    """
+    corpus = definition.config.corpus
+    if all(CORPORA.get(part.name).read_allowing is None for part in corpus.parts):
         return definition
-    folders = (*definition.folders, *allowed_folders()) or _folders_of_stored(definition.name, project)
-    return replace(definition, folders=tuple(dict.fromkeys(folders)))
+    stored = _stored(definition.name, project)
+    folders = (*definition.folders, *allowed_folders()) or (() if stored is None else stored.folders)
+    if stored is not None and stored.config.corpus.name == corpus.name:
+        corpus = corpus.model_copy(update={"label": stored.config.corpus.label})
+    config = definition.config.model_copy(update={"corpus": corpus})
+    return replace(definition, config=config, folders=tuple(dict.fromkeys(folders)))
 
 
-def _folders_of_stored(name: str, project: Project) -> tuple[Path, ...]:
-    """The folders of a stored study of this name; none where there is no such study."""
+def _stored(name: str, project: Project) -> StudyDefinition | None:
+    """A stored study of this name, of a nested study its first search; None where there is no such study."""
     from ..coordination import DEFINITION, find_study, storage_to_read, stored_definition
 
-    storage = storage_to_read(project)
-    stored = None if storage is None else find_study(name, storage)
-    return () if stored is None or DEFINITION not in stored.user_attrs else stored_definition(stored).folders
+    if (storage := storage_to_read(project)) is None:
+        return None
+    found = (find_study(known, storage) for known in (name, inner_name(name, 0)))
+    stored = next((study for study in found if study is not None and DEFINITION in study.user_attrs), None)
+    return None if stored is None else stored_definition(stored)
 
 
 def draw_folds(definition: StudyDefinition, corpus: Corpus, strata: Strata) -> Sequence[Fold]:
@@ -212,7 +223,7 @@ def prepare(definition: StudyDefinition, project: Project) -> Prepared:
         ConfigError: There is no such encoder, a setting would change the official split, or the corpus lacks what an
             objective takes.
     """
-    definition = allowing_folders(definition.resolved(project.cache), project)
+    definition = continuing(definition.resolved(project.cache), project)
     corpus = load_corpus(definition, project)
     _refuse_scope_of_one(definition, corpus)
     for objective in definition.further:

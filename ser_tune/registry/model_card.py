@@ -9,7 +9,7 @@ import numpy as np
 
 from ..architectures import ARCHITECTURES
 from ..config import FeatureSettings, ModelSettings
-from ..corpora import CORPORA
+from ..corpora import CORPORA, Corpus
 from ..encoders import encoders_among, find_checkpoint, short_name
 from ..features import FEATURE_SETS
 from ..folds import SIDES, selection_note
@@ -105,7 +105,7 @@ def model_card(
         selection: Its score without the choice among its study's trials.
     """
     corpus, task, objective = prepared.corpus, prepared.definition.task, prepared.definition.objective
-    source, names = CORPORA.get(corpus.name), prepared.targets.names
+    names = prepared.targets.names
     named = [f"{model.name} with {features.name}" for model, features in networks.parts]
     sections = [
         f"# {', '.join(dict.fromkeys(named))} on {corpus.name}",
@@ -114,8 +114,7 @@ def model_card(
         f"{verdict.alias}: {verdict.reason}.",
         _listed(f"{name.replace('_', ' ')}: {value}" for name, value in verdict.tags.items()),
         "## Data",
-        f"{source.name}: {len(corpus.utterances)} utterances, {len(corpus.speakers)} speakers, {task.answers} "
-        f"{', '.join(names)}. Licence: {source.licence}. {source.citation}.",
+        *_data(corpus, f"{task.answers} {', '.join(names)}"),
         *dict.fromkeys(_encoders(networks)),
         "## Metrics",
         *_scores(prepared, metrics, predictions, selection),
@@ -138,6 +137,28 @@ def model_card(
         _listed(dict.fromkeys(_citations(networks))),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _data(corpus: Corpus, classes: str) -> Iterator[str]:
+    """A sentence on the corpus, or on each corpus of a union and on what their licences mean for the model."""
+    sources = {name: CORPORA.get(reader) for name, reader in corpus.readers.items()}
+    sizes = f"{len(corpus.utterances)} utterances, {len(corpus.speakers)} speakers, {classes}"
+    if not corpus.is_union:
+        ((name, source),) = sources.items()
+        yield f"{name}: {sizes}. Licence: {source.licence}. {source.citation}."
+        return
+    yield f"{len(sources)} corpora together: {sizes}. The model is bound by the licences of all of them."
+    lines = []
+    for origin in corpus.origins:
+        source, number = sources[origin.label], corpus.parts.index(origin.label)
+        speakers = len({own.speaker for own in corpus.utterances if own.corpus == origin.label})
+        used, every = int((corpus.part_numbers == number).sum()), sum(origin.counts.values())
+        count = f"{used} of {every}" if used < every else str(used)
+        lines.append(
+            f"{'; '.join([f'{origin.label}: {count} utterances, {speakers} speakers', *origin.changes])}. "
+            f"Licence: {source.licence}. {source.citation}."
+        )
+    yield _listed(dict.fromkeys(lines))
 
 
 def _listed(lines: Iterator[str] | Mapping[str, None]) -> str:
@@ -191,7 +212,8 @@ def _encoders(networks: Networks) -> Iterator[str]:
 
 def _limits(prepared: Prepared, networks: Networks) -> Iterator[str]:
     corpus, normalisation = prepared.corpus, prepared.definition.config.normalisation
-    yield f"It knows {len(corpus.speakers)} speakers of one corpus; other languages and microphones were not tried."
+    several = f"{len(corpus.parts)} corpora" if corpus.is_union else "one corpus"
+    yield f"It knows {len(corpus.speakers)} speakers of {several}; other languages and microphones were not tried."
     yield "The validation score chose it among trials and is optimistic, also where fresh seeds confirmed it."
     yield f"{_capitalised(selection_note(prepared.folds))}."
     yield "Not for decisions about people."
@@ -210,7 +232,7 @@ def _limits(prepared: Prepared, networks: Networks) -> Iterator[str]:
             "Transductive: features are normalised with all recordings of a call, and for scores of a corpus without "
             "training speakers with all its recordings."
         )
-    known = [pretraining_of(corpus.name, features, model) for model, features in networks.parts]
+    known = [pretraining_of(corpus.readers, features, model) for model, features in networks.parts]
     licences = [FEATURE_SETS.get(features.name).licence for _, features in networks.parts]
     pretrained = [found.sentence for found in known if found is not None]
     for note in dict.fromkeys([*prepared.notes, *pretrained, *filter(None, licences)]):

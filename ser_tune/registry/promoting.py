@@ -79,7 +79,7 @@ def promote(
         StorageError: The tracking store fails.
     """
     config = prepared.definition.config
-    rule, name = rule or config.study.promotion, name or registered_name(config.corpus.name, config.model.name)
+    rule, name = rule or config.study.promotion, name or registered_name(config.corpus.shown, config.model.name)
     refuse_unusable(rule, name)
     with workspace.errors():
         number = _complete_trial(study, trial.trial if isinstance(trial, Confirmed) else trial)
@@ -142,7 +142,7 @@ def promote_combination(
     config = prepared.definition.config
     recipes = [member.recipe for member in committee.members]
     models = {recipe.model.name for recipe in recipes}
-    name = name or registered_name(config.corpus.name, models.pop() if len(models) == 1 else "combined")
+    name = name or registered_name(config.corpus.shown, models.pop() if len(models) == 1 else "combined")
     rule = rule or config.study.promotion
     refuse_unusable(rule, name)
     with workspace.errors():

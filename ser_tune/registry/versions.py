@@ -33,12 +33,12 @@ CHALLENGER = "challenger"
 
 
 def registered_name(corpus: str, model: str) -> str:
-    """The name that champions of an architecture on a corpus are registered under.
+    """The name that champions of an architecture on a corpus, or a union, are registered under.
 
-    >>> registered_name("emodb", "3d_acrnn")
-    'ser-emodb-3d_acrnn'
+    >>> registered_name("emodb", "3d_acrnn"), registered_name("emodb+urdu", "linear_probe")
+    ('ser-emodb-3d_acrnn', 'ser-emodb-urdu-linear_probe')
     """
-    return f"ser-{corpus}-{model}"
+    return f"ser-{corpus.replace('+', '-')}-{model}"
 
 
 def champion_alias(definition: "StudyDefinition") -> str:
@@ -48,9 +48,11 @@ def champion_alias(definition: "StudyDefinition") -> str:
     `votes`; where no label chose it, the task's own alias.
     """
     task, corpus = definition.task, definition.config.corpus
+    if corpus.task is None:
+        return task.champion
     brought = CORPORA.get(corpus.name).defaults_of(corpus.task).get("task.name", DEFAULT_TASK)
-    chosen_by_label = corpus.task is not None and brought == task.name != DEFAULT_TASK
-    return str(corpus.task) if chosen_by_label else task.champion
+    chosen_by_label = brought == task.name != DEFAULT_TASK
+    return corpus.task if chosen_by_label else task.champion
 
 
 def challenger_alias(champion: str) -> str:

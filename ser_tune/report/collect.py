@@ -17,6 +17,7 @@ from ..protocol import Protocol
 from ..results import find_run, read_heard
 from ..tracking import (
     CONFIRMED_TAG,
+    CORPUS_TAG,
     NOTES_TAG,
     STUDY_TAG,
     TRIAL_TAG,
@@ -28,6 +29,7 @@ from ..tracking import (
     networks_of,
     protocol_of,
     read_predictions,
+    readers_of,
 )
 from .mistakes import Mistake, mistakes_of
 from .reported import ReportedResult, ReportedSearch
@@ -112,6 +114,8 @@ def report(workspace: Workspace, reference: str, *, data: Path | None = None, wi
         notes=tags.get(NOTES_TAG, ""),
         versions={name.removeprefix("version."): tags[name] for name in sorted(tags) if name.startswith("version.")},
         protocol=protocol,
+        corpus=tags.get(CORPUS_TAG, protocol.corpus),
+        readers=readers_of(run),
         predictions=predictions,
         curves=curves,
         search=search,

@@ -44,7 +44,7 @@ def page_of(report: ReportedResult, pictures: Mapping[str, Picture]) -> str:
     environment.globals |= {"displayed": displayed, "with_interval": with_interval}
     return environment.get_template("page.html").render(
         report=report,
-        subject=f"{report.params['model.name']} on {report.protocol.corpus}",
+        subject=f"{report.params['model.name']} on {report.corpus}",
         objective=report.objective,
         answers=report.task.answers,
         scores={
@@ -53,7 +53,9 @@ def page_of(report: ReportedResult, pictures: Mapping[str, Picture]) -> str:
         },
         corrected=[describe_score(report.corrected, f"corrected_{metric.name}") for metric in report.scored],
         meanings=_meanings(report),
-        sentences=protocol_in_words(report.protocol, report.predictions, with_epochs="learning" in pictures),
+        sentences=protocol_in_words(
+            report.protocol, report.predictions, corpus=report.corpus, with_epochs="learning" in pictures
+        ),
         tiles=tiles_of(report),
         chance=chance_of(report),
         listed=_best_first(report),

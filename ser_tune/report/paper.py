@@ -57,7 +57,8 @@ def citations_of(report: ReportedResult) -> dict[str, str]:
 
 def _components(report: ReportedResult) -> Iterator[tuple[str, str, str]]:
     """Kind, name and citation of corpus, architectures, features, losses and pretrained encoders."""
-    yield "corpus", report.protocol.corpus, CORPORA.get(report.protocol.corpus).citation
+    for name, reader in report.readers.items():
+        yield "corpus", name, CORPORA.get(reader).citation
     params = report.params
     for name in params["model.name"].split(JOINED):
         yield "model", name, ARCHITECTURES.get(name).citation

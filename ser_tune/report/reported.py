@@ -75,6 +75,10 @@ class ReportedResult:
     versions: Mapping[str, str]
     """Packages that trained it."""
     protocol: Protocol
+    corpus: str
+    """The corpus's name for its users."""
+    readers: Mapping[str, str]
+    """The same to the name of its reader; of a union each of its corpora."""
     predictions: Mapping[str, Predictions]
     """Predictions of each scored side that has them."""
     curves: Mapping[str, Sequence[Sequence[float]]]

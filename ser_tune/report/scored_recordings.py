@@ -50,7 +50,10 @@ def find_recordings(definition: StudyDefinition, protocol: Protocol, project: Pr
     findings = audit_split(split).findings
     return ScoredRecordings(
         utterances={utterance.id: utterance for utterance in corpus.utterances},
-        licence=CORPORA.get(corpus.name).licence,
+        licence="; ".join(
+            f"{name}: {CORPORA.get(reader).licence}" if corpus.is_union else CORPORA.get(reader).licence
+            for name, reader in corpus.readers.items()
+        ),
         findings=[found for found in findings if found.check != "sound"],  # the study decodes, and refuses
         baseline=text_baseline(corpus.utterances, trained, targets, task=definition.task),
     )

@@ -49,13 +49,13 @@ def displayed(path: str, value: Value | None) -> str:
 
 
 def protocol_in_words(
-    protocol: Protocol, predictions: Mapping[str, Predictions], *, with_epochs: bool
+    protocol: Protocol, predictions: Mapping[str, Predictions], *, corpus: str, with_epochs: bool
 ) -> Iterator[str]:
     """Describe training, choice, test and the judgement of an utterance, each in a sentence without its dot."""
     facts, objective = protocol.in_words, protocol.objective
     if (scored := predictions.get("test", predictions.get("validation"))) is not None:
         speakers = len(set(scored.speakers))
-        yield f"Corpus {protocol.corpus}: {len(scored.utterances)} scored utterances of {speakers} speakers"
+        yield f"Corpus {corpus}: {len(scored.utterances)} scored utterances of {speakers} speakers"
     if protocol.is_official:
         split = facts["folds"].removeprefix("1: ").rpartition(",")[0]
         yield f"A single fold, the corpus's {split}. No speaker is on two sides"

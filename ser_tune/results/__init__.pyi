@@ -13,7 +13,7 @@ from .nested_scores import Nested, OuterFold, find_nested, is_nested
 from .published_numbers import PUBLISHED, Form, Published, published_study, reproduced_metric
 from .range_edges import Edge, edges_of
 from .set_coverage import SetCoverage, measure_sets
-from .stored_runs import find_results, find_run, inner_name, predictions_of, recorded, runs_of
+from .stored_runs import find_results, find_run, predictions_of, recorded, runs_of
 from .stressed_scores import Stressed, mean_of_conditions, stress
 from .study_trials import StudyTrial, trials_of, trials_table
 
@@ -50,7 +50,6 @@ __all__ = [
     "find_run",
     "groups_of",
     "heard_rows",
-    "inner_name",
     "is_nested",
     "leaderboard",
     "log_check",

@@ -58,6 +58,14 @@ class EvaluatedNetworks:
         """The utterances that are judged."""
         return [self.corpus.utterances[number] for number in self.numbers]
 
+    @property
+    def corpus_name(self) -> str:
+        """The corpus's name for its users; of some corpora of a union, their labels."""
+        present = {utterance.corpus for utterance in self.utterances}
+        labels = [origin.label for origin in self.corpus.origins if origin.label in present]
+        some = self.corpus.is_union and len(labels) < len(self.corpus.origins)
+        return "+".join(labels) if some else self.corpus.name
+
     def only(self, chosen: np.ndarray) -> "EvaluatedNetworks":
         """Judge fewer utterances: those of a mask of shape (N,)."""
         return replace(self, numbers=self.numbers[chosen], rows=self.rows[chosen])

@@ -15,6 +15,7 @@ from ..registry import add_evaluations
 from ..resampling import Interval
 from ..spreadsheets import safe_cell
 from ..tracking import (
+    CORPUS_TAG,
     EVALUATES_TAG,
     FOREIGN,
     MLFLOW_PARENT_RUN_ID,
@@ -53,12 +54,13 @@ def log_evaluation(
         with open_run(
             workspace,
             setup.run.info.experiment_id,
-            name=f"{setup.model} on {setup.networks.corpus.name}",
+            name=f"{setup.model} on {setup.networks.corpus_name}",
             tags={
                 EVALUATES_TAG: setup.model,
                 MLFLOW_PARENT_RUN_ID: setup.run.info.run_id,
                 MLFLOW_RUN_NOTE: "; ".join(setup.notes),
                 **origin_tags(setup.networks.corpus, evaluation.protocol),
+                CORPUS_TAG: setup.networks.corpus_name,
             },
         ) as run_id:
             with tempfile.TemporaryDirectory(prefix="ser-tune-") as temporary:
@@ -176,7 +178,7 @@ def _write_files(folder: Path, evaluation: Evaluation, stressed: Sequence[Stress
     """Write the run's tables and pictures."""
     setup, kind, objective = evaluation.setup, evaluation.setup.kind, evaluation.objective
     score = evaluation.overall.scores[objective.name].value
-    title = f"{setup.model} on {setup.networks.corpus.name}"
+    title = f"{setup.model} on {setup.networks.corpus_name}"
     _write_rows(folder / "evaluation_predictions.csv", _prediction_rows(evaluation))
     _write_rows(folder / "evaluation_scores.csv", score_rows(evaluation))
     if kind.draw is not None:

@@ -1,7 +1,7 @@
 """Setup of an evaluation: utterances of a corpus, the networks that judge them, and their classes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,8 @@ import numpy as np
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
-from ..config import AnyTrial, PerturbationSettings, Project
-from ..corpora import CORPORA, LABELS, Corpus, CorpusSource, LabelMapping, Utterance
+from ..config import AnyTrial, CorpusPart, CorpusSettings, PerturbationSettings, Project, label_of
+from ..corpora import CORPORA, LABELS, UNION_NEEDS, Corpus, LabelMapping, Utterance, union_source
 from ..definition import StudyDefinition, targets_of
 from ..errors import ConfigError, CorpusError
 from ..features import copies_in_words
@@ -20,7 +20,7 @@ from ..prediction import Recipe, adaptation_of, together
 from ..protocol import Prepared, load_corpus, prepare
 from ..registry import REFIT_TAG, find_version, version_folder
 from ..tasks import DEFAULT_TASK, Task
-from ..tracking import MEMBERS_TAG, LoadedModel, Workspace, open_predictor, protocol_of
+from ..tracking import MEMBERS_TAG, LoadedModel, Workspace, open_predictor, protocol_of, readers_of
 from .answer_kinds import AnswerKind, kind_of
 from .evaluated_networks import EvaluatedNetworks, all_networks, fold_networks
 from .matched_targets import Matched, Outputs
@@ -96,23 +96,19 @@ def set_up_evaluation(
     workspace: Workspace,
     reference: str,
     *,
-    corpus: str,
-    data: Path | None = None,
-    subset: str | None = None,
+    corpus: CorpusSettings,
     mapping: Mapping[str, str] | None = None,
     skip_trained: bool = False,
 ) -> EvaluationSetup:
     """Find a version and read a corpus, map the labels, and refuse recordings that the version was trained on.
 
-    On the version's own corpus, each fold network judges the test speakers of its fold. A nested study is evaluated on
-    its own corpus alone: each search judges the speakers that it never saw.
+    On the version's own corpus, or on corpora of its union, each fold network judges the test speakers of its fold. A
+    nested study is evaluated on its own corpus alone: each search judges the speakers that it never saw.
 
     Args:
         workspace: The project's stores.
         reference: `name` (its champion), `name@alias` or `name/version`; or a nested study's name.
-        corpus: Its name.
-        data: Its folder or manifest.
-        subset: Of the corpus.
+        corpus: The corpus, or a union.
         mapping: Class of the corpus to class of the model; wins over the usual names and merges.
         skip_trained: Leave recordings that the version was trained on out, instead of refusing the corpus.
 
@@ -124,16 +120,17 @@ def set_up_evaluation(
     """
     with workspace.errors():
         if (nested := find_nested(workspace, reference)) is not None:
-            return _nested_setup(workspace, nested, reference, corpus, data)
+            return _nested_setup(workspace, nested, reference, corpus)
         version = find_version(workspace, reference)
         run = workspace.client.get_run(str(version.run_id))
         predictor = open_predictor(str(version_folder(version)))
     (definition, trial), project = _recorded(workspace, run), workspace.project
-    own = None if REFIT_TAG in version.tags else _own_study(project, run, definition.with_data(data), corpus, subset)
+    own = None if REFIT_TAG in version.tags else _own_study(project, run, definition, corpus)
     if own is not None:
         networks, left_out, notes = _own_networks(own, predictor, project.cache)
+        networks = _of_parts(networks, corpus)
     else:
-        read = _read(CORPORA.get(corpus), data, subset, definition.task, project)
+        read = _read(corpus, definition.task, project)
         kept, left_out, notes = unknown_recordings(workspace, version, read, skip_trained=skip_trained)
         left_out |= {f"they have no {LABELS[definition.task.needs]}": read.left_out} if read.left_out else {}
         networks = all_networks(predictor, definition.task, read, _of_somebody(read, kept, left_out), project.cache)
@@ -191,22 +188,23 @@ def _transductive(recipe: "Recipe | AnyTrial") -> list[str]:
     return [TRANSDUCTIVE.format(whose)] if whose else []
 
 
-def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: str, data: Path | None) -> EvaluationSetup:
+def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: CorpusSettings) -> EvaluationSetup:
     """The searches of a nested study, all of whose speakers are judged."""
-    networks, definition = nested_searches(workspace, study, data)
-    protocol = protocol_of(run)
-    if corpus != networks.corpus.name or networks.corpus.digest != protocol.in_words["corpus_digest"]:
-        raise ConfigError(
-            f"'{study}' is a nested study of {networks.corpus.name}, whose searches judge the speakers that they never "
-            f"saw; expected --corpus {networks.corpus.name} and the recordings that it was run on. Another corpus "
-            "needs a registered model"
-        )
+    protocol, known = protocol_of(run), readers_of(run)
+    where = f"'{study}' is a nested study of {', '.join(known)}, whose searches judge the speakers that they never saw"
+    elsewhere = "Another corpus needs a registered model"
+    if not {part.name for part in corpus.parts} <= set(known.values()):
+        raise ConfigError(f"{where}; expected a corpus of it, not {corpus.shown}. {elsewhere}")
+    networks, definition = nested_searches(workspace, study, corpus.parts)
+    if networks.corpus.digest != protocol.in_words["corpus_digest"]:
+        raise ConfigError(f"{where}; expected the recordings that it was run on. {elsewhere}")
+    networks = _of_parts(networks, corpus)
     networks, matched = _matched(definition, networks, targets_of(definition, networks.corpus).names)
     scope = protocol.in_words["normalisation_scope"]
     return EvaluationSetup(
         model=study,
         run=run,
-        facts={"corpus": corpus, "fingerprint": protocol.fingerprint, "normalisation_scope": scope},
+        facts={"corpus": networks.corpus.name, "fingerprint": protocol.fingerprint, "normalisation_scope": scope},
         networks=networks,
         task=definition.task,
         metrics=definition.metrics,
@@ -216,24 +214,32 @@ def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: str, data:
     )
 
 
-def _read(source: CorpusSource, data: Path | None, subset: str | None, task: Task, project: Project) -> Corpus:
-    """Read a corpus that is not the model's own.
+def _read(corpus: CorpusSettings, task: Task, project: Project) -> Corpus:
+    """Read a corpus that is not the model's own, or a union.
 
     Without a subset it is the first that is for the task; where none is, the corpus's first.
     """
+    if corpus.union:
+        if task.needs != UNION_NEEDS:
+            raise ConfigError(f"task {task.name} needs {task.needs}, but a union of corpora has one emotion of each")
+        return union_source(corpus, [CORPORA.get(part.name) for part in corpus.parts], project.cache).load()
+    source = CORPORA.get(corpus.name)
     labels = list(source.subsets)
     of_task = (label for label in labels if source.subsets[label].defaults.get("task.name", DEFAULT_TASK) == task.name)
-    chosen = subset or next(of_task, labels[0])
-    return Corpus.load(source, data, project.cache, subset=chosen, needs=task.needs)
+    chosen = corpus.task or next(of_task, labels[0])
+    called = replace(source, label=label_of(corpus.name, corpus.data))
+    return Corpus.load(called, corpus.data, project.cache, subset=chosen, needs=task.needs)
 
 
-def _own_study(
-    project: Project, run: Run, definition: StudyDefinition, corpus: str, subset: str | None
-) -> Prepared | None:
-    """A version's study, where the corpus is the version's own; None where it is another corpus."""
-    settings = definition.config.corpus
-    if corpus != settings.name or subset not in (None, settings.task or next(iter(CORPORA.get(corpus).subsets))):
-        return None
+def _own_study(project: Project, run: Run, definition: StudyDefinition, corpus: CorpusSettings) -> Prepared | None:
+    """A version's study, where the corpus is the version's own, or of its union; None where it is another corpus."""
+    own = {part.label: part for part in definition.config.corpus.parts}
+    for part in corpus.parts:
+        known = own.get(part.label) if definition.config.corpus.union else definition.config.corpus.parts[0]
+        if known is None or part.name != known.name or part.task not in (None, _task_of(known)):
+            return None
+    tasks = {label: part.task for label, part in own.items()}
+    definition = definition.with_parts([replace(part, task=tasks.get(part.label, part.task)) for part in corpus.parts])
     try:
         read = load_corpus(definition, project)
     except CorpusError:
@@ -241,6 +247,19 @@ def _own_study(
     if read.digest != run.data.tags.get("ser_tune.corpus_digest"):
         return None
     return prepare(definition, project)
+
+
+def _task_of(part: CorpusPart) -> str:
+    """The task of a corpus; where none is named, the corpus's first."""
+    return part.task or next(iter(CORPORA.get(part.name).subsets))
+
+
+def _of_parts(networks: EvaluatedNetworks, corpus: CorpusSettings) -> EvaluatedNetworks:
+    """The networks of a union, which judge some of its corpora; others as they are."""
+    if not networks.corpus.is_union:
+        return networks
+    labels = {part.label for part in corpus.parts}
+    return networks.only(np.array([utterance.corpus in labels for utterance in networks.utterances], dtype=bool))
 
 
 def _own_networks(

@@ -23,6 +23,7 @@ from ..tracking import (
     BEST_TAG,
     CONFIRMED_TAG,
     CONFIRMS_TAG,
+    CORPUS_TAG,
     MEMBERS_TAG,
     PRETRAINING_TAG,
     STUDY_NAME_TAG,
@@ -118,8 +119,8 @@ class Entry:
 
     @property
     def corpus(self) -> str:
-        """The corpus's label."""
-        return self.protocol.corpus
+        """The corpus's name for its users."""
+        return self.run.data.tags.get(CORPUS_TAG, self.protocol.corpus)
 
     @property
     def task(self) -> str:
@@ -225,7 +226,8 @@ def leaderboard(workspace: Workspace, corpus: str | None = None) -> Leaderboard:
     with workspace.errors():
         for run in search_runs(workspace, having=[SCORED], finished=True):
             protocol = protocol_of(run)
-            if corpus in (None, protocol.corpus) and _is_ranked(run, protocol):
+            names = (None, protocol.corpus, run.data.tags.get(CORPUS_TAG))
+            if corpus in names and _is_ranked(run, protocol):
                 protocols.setdefault(protocol.fingerprint, protocol)
                 params = run.data.params
                 kinds[protocol.fingerprint, params["model.name"], _features(params)].append(run)
@@ -252,7 +254,7 @@ def leaderboard(workspace: Workspace, corpus: str | None = None) -> Leaderboard:
             entry.rank,
         )
     )
-    here = {entry.corpus for entry in entries} | (set() if corpus is None else {corpus})
+    here = {entry.protocol.corpus for entry in entries} | (set() if corpus is None else {corpus})
     published = [number for number in PUBLISHED if number.corpus in here]
     if corpus is not None and not entries and not published:
         CORPORA.get(corpus)

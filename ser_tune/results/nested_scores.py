@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, takewhile
-from pathlib import Path
 
 import numpy as np
 import optuna
 from mlflow.entities import Run
 
+from ..config import CorpusPart
 from ..coordination import study_names
 from ..definition import StudyDefinition
 from ..errors import StudyError
@@ -19,6 +19,7 @@ from ..metrics import Metric, Ranking
 from ..protocol import Protocol, prepare
 from ..resampling import UNKNOWN, Interval, Scores, mean_interval
 from ..search import Selection, summarise
+from ..stored_names import inner_name
 from ..tracking import (
     MODEL_TAG,
     STUDY_NAME_TAG,
@@ -32,7 +33,7 @@ from ..tracking import (
     search_runs,
 )
 from .evaluated_networks import EvaluatedNetworks, nested_networks
-from .stored_runs import inner_name, runs_of
+from .stored_runs import runs_of
 
 __all__ = ["Nested", "OuterFold", "find_nested", "is_nested", "nested_runs", "nested_searches"]
 
@@ -145,7 +146,7 @@ def _mean(scores: Sequence[float]) -> float:
 
 def find_nested(workspace: Workspace, study: str) -> Run | None:
     """The MLflow run with a nested study's scores; None if no nested study has this name."""
-    if not re.fullmatch(r"[\w.-]+", study):
+    if not re.fullmatch(r"[\w.+-]+", study):
         return None
     return next(filter(is_nested, search_runs(workspace, tags={STUDY_NAME_TAG: study})), None)
 
@@ -181,15 +182,23 @@ def nested_runs(workspace: Workspace, study: str, corpus: str) -> Iterator[tuple
         yield definition.config.protocol.holdout, run
 
 
-def nested_searches(workspace: Workspace, study: str, data: Path | None) -> tuple[EvaluatedNetworks, StudyDefinition]:
+def nested_searches(
+    workspace: Workspace, study: str, parts: Sequence[CorpusPart]
+) -> tuple[EvaluatedNetworks, StudyDefinition]:
     """The networks of the best trials of a nested study's searches, and the definition of a search.
+
+    Args:
+        workspace: The project's stores.
+        study: The nested study's name.
+        parts: Its corpus, or corpora of its union, where they are now.
 
     Raises:
         StudyError: A search or its run is gone.
+        ConfigError: The study has no such corpus.
     """
     searches = []
     for definition, stored, trial in _best_trials(workspace, study):
-        prepared = prepare(definition.with_data(data), workspace.project)
+        prepared = prepare(definition.with_parts(parts), workspace.project)
         (run,) = runs_of(workspace, stored, [trial], prepared.corpus.name)
         searches.append((prepared, open_predictor(f"models:/{run.data.tags[MODEL_TAG]}")))
     if not searches:

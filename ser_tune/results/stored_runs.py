@@ -14,7 +14,7 @@ from ..definition import StudyDefinition
 from ..errors import RegistryError, StudyError
 from ..metrics import Ranking
 from ..registry import find_version, is_registered
-from ..stored_names import model_of_result, unknown_result, unknown_run
+from ..stored_names import inner_name, model_of_result, unknown_result, unknown_run
 from ..tracking import (
     BEST_TAG,
     CONFIG_FILE,
@@ -40,7 +40,7 @@ from ..tracking import (
 )
 from ..training import AnyTrial
 
-__all__ = ["find_results", "find_run", "inner_name", "predictions_of", "recorded", "runs_of"]
+__all__ = ["find_results", "find_run", "predictions_of", "recorded", "runs_of"]
 
 
 def find_run(workspace: Workspace, reference: str) -> Run:
@@ -123,11 +123,6 @@ def runs_of(workspace: Workspace, study: optuna.Study, numbers: Sequence[int], c
                 f"{shlex.quote(study.study_name)} --storage {workspace.project.storage_url}`"
             )
     return [runs[number] for number in numbers]
-
-
-def inner_name(study: str, number: int) -> str:
-    """Name the search of a nested study that never sees the speakers of an outer fold."""
-    return f"{study}-outer{number:02d}"
 
 
 def predictions_of(workspace: Workspace, runs: Sequence[Run], side: str) -> Sequence[Predictions]:

@@ -22,6 +22,7 @@ from ..config import (
     Role,
     Value,
     flatten,
+    label_of,
     leaves,
     nest,
     parse_range,
@@ -93,7 +94,7 @@ def define_study(
         inside = any(f"{own}.".startswith(f"{path}.") for own in given)
         return f"{option} or a flag" if inside else str(file or "the settings")
 
-    sections = nest(layers.labels | layers.presets | implied | explicit)
+    sections = nest(layers.labels | layers.presets | implied | explicit | _called(explicit))
     config = validated(layers.kind, sections | {"search": search}, source)
     for name, catalogue in PARTS.items():
         catalogue.check(getattr(config.study, name))
@@ -195,6 +196,15 @@ def _of_corpus(explicit: Mapping[str, object]) -> Mapping[str, Value]:
     if isinstance(label, str) and label != "none":
         corpus.subset(label)  # before a checkpoint is looked for
     return corpus.defaults_of(label)
+
+
+def _called(explicit: Mapping[str, object]) -> dict[str, object]:
+    """The label of a table of the user's, by the name of its file; none where a label or no file is given."""
+    name, data = explicit.get("corpus.name"), explicit.get("corpus.data")
+    if explicit.get("corpus.label") is not None or not isinstance(data, str | Path):
+        return {}
+    label = label_of(str(name), Path(data))
+    return {} if label == name else {"corpus.label": label}
 
 
 def _published(

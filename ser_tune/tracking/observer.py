@@ -132,7 +132,7 @@ class TrackingObserver(StudyObserver):
     def _open_parent(self, start: StudyStart, experiment: str) -> Run:
         config, score = start.definition.config, start.definition.objective.title
         note = (
-            f"Study of {config.model.name} with {config.features.name} on {config.corpus.name}. "
+            f"Study of {config.model.name} with {config.features.name} on {config.corpus.shown}. "
             f"Trials are ranked by their pooled validation {score}; test speakers are scored for promoted trials only."
         )
         run = self._client.create_run(

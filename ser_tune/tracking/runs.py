@@ -1,5 +1,6 @@
 """Runs in MLflow: the tags that they are found by, what their scores are of, how many networks gave them."""
 
+import json
 from collections.abc import Iterable
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -24,6 +25,7 @@ __all__ = [
     "BEST_TAG",
     "CONFIRMED_TAG",
     "CONFIRMS_TAG",
+    "CORPUS_TAG",
     "EVALUATES_TAG",
     "FEATURES_TAG",
     "FRONT_TAG",
@@ -35,6 +37,7 @@ __all__ = [
     "PACKAGES",
     "PRETRAINING_TAG",
     "PROCESS_TAG",
+    "READERS_TAG",
     "SOLVER_TAG",
     "STUDY_NAME_TAG",
     "STUDY_TAG",
@@ -51,6 +54,7 @@ __all__ = [
     "origin_tags",
     "protocol_of",
     "protocol_tags",
+    "readers_of",
     "score_of",
     "task_of",
 ]
@@ -80,6 +84,10 @@ FEATURES_TAG = "ser_tune.feature_format"
 """On runs: `FEATURE_FORMAT` of the features that networks were trained on."""
 SOLVER_TAG = "ser_tune.solver"
 """On runs of a model that is solved: the method."""
+CORPUS_TAG = "ser_tune.corpus"
+"""On runs: the corpus's name for its users."""
+READERS_TAG = "ser_tune.readers"
+"""On runs of a union: label of each corpus to the name of its reader, as JSON."""
 PROCESS_TAG = "ser_tune.process"
 """On runs that a process has open, or had: the process, as JSON."""
 _FACT = "protocol."
@@ -125,7 +133,8 @@ def origin_tags(corpus: Corpus, protocol: "Protocol") -> dict[str, str]:
     packages = (*PACKAGES, *(package for package in OPTIONAL if find_spec(package) is not None))
     tags = {
         MLFLOW_SOURCE_NAME: "ser-tune",
-        "ser_tune.corpus": corpus.name,
+        CORPUS_TAG: corpus.name,
+        **({READERS_TAG: json.dumps(corpus.readers)} if corpus.is_union else {}),
         "ser_tune.corpus_digest": corpus.digest,
         **protocol_tags(protocol),
         **{f"version.{package}": version(package) for package in packages},
@@ -141,6 +150,14 @@ def protocol_of(run: Run) -> "Protocol":
 
     tags = run.data.tags
     return Protocol.read({key.removeprefix(_FACT): tags[key] for key in tags if key.startswith(_FACT)})
+
+
+def readers_of(run: Run) -> dict[str, str]:
+    """The name of a run's corpus for its users to that of its reader; of a union each of its corpora."""
+    tags, corpus = run.data.tags, protocol_of(run).corpus
+    if READERS_TAG in tags:
+        return {str(label): str(reader) for label, reader in json.loads(tags[READERS_TAG]).items()}
+    return {tags.get(CORPUS_TAG, corpus): corpus}
 
 
 def task_of(run: Run) -> Task:

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from ..architectures import ARCHITECTURES
-from ..config import added_defaults, flatten
+from ..config import CorpusSettings, added_defaults, flatten
 from ..features import FEATURE_FORMAT
 from ..prediction import Predictor
 from ..search import StudyStart, StudySummary, TrialOutcome
@@ -186,6 +186,11 @@ def write_model(folder: Path, start: StudyStart, outcome: TrialOutcome) -> None:
     save_predictor(Predictor(recipe, networks, scalings, prototypes=prototypes, folds=folds), folder, sets)
 
 
+def _source(corpus: CorpusSettings) -> str:
+    """The place of a corpus; of a union, each corpus with its place."""
+    return ", ".join(corpus.union) or str(corpus.data or corpus.name)
+
+
 def _metrics_of(outcome: TrialOutcome, start: StudyStart) -> list[MetricRow]:
     scores: dict[str, float] = {}
     if outcome.scores is not None:
@@ -238,6 +243,6 @@ def dataset_of(start: StudyStart) -> dict[str, str]:
         "name": corpus.name,
         "digest": corpus.digest[:DATASET_DIGEST],
         "source_type": "local",
-        "source": str(start.definition.config.corpus.data or corpus.name),
+        "source": _source(start.definition.config.corpus),
         "profile": json.dumps(counts),
     }

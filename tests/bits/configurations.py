@@ -115,7 +115,7 @@ def _write_corpus(folder: Path) -> Path:
                 name = f"{speaker}_{emotion}_{number}.wav"
                 soundfile.write(folder / name, sound + rng.normal(0.0, 0.1, len(time_s)), 16_000)
                 rows.append((name, speaker, emotion))
-    table = folder / "corpus.csv"
+    table = folder / "manifest.csv"
     with table.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("path", "speaker", "emotion"), *rows])
     return table

@@ -34,7 +34,7 @@ def test_fold_networks_score_as_at_their_promotion(
     root, table = copied
     model, corpus = f"{NAME}@{label}", ("--corpus", "manifest", "--data", table)
     (found,) = _found(call, root, "evaluate", model, *corpus, "--json")
-    opened = open_study(root, f"manifest-{label}-linear_probe-logmelspec")
+    opened = open_study(root, f"annotated-{label}-linear_probe-logmelspec")
     client = opened.workspace.client
     version = client.get_model_version_by_alias(NAME, label)
     promoted = client.get_run(version.run_id).data.metrics
@@ -76,7 +76,7 @@ def test_trials_are_replayed_changed_compared_and_combined(
     root, table = copied
     objective = METRICS[label][0]
     score = f"validation_{objective}"
-    (replayed,) = _found(call, root, "replay", f"manifest-{label}-linear_probe-logmelspec", "--json")
+    (replayed,) = _found(call, root, "replay", f"annotated-{label}-linear_probe-logmelspec", "--json")
     assert replayed["identical"] is True
     unchanged, changed = _found(
         call,

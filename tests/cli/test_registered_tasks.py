@@ -29,7 +29,7 @@ import pandas
 mlflow.set_tracking_uri(sys.argv[1])
 found = {}
 for alias in ("dimensions", "votes", "several"):
-    model = mlflow.pyfunc.load_model(f"models:/ser-manifest-linear_probe@{alias}")
+    model = mlflow.pyfunc.load_model(f"models:/ser-annotated-linear_probe@{alias}")
     rows = model.predict(pandas.DataFrame({"path": [sys.argv[2]]})).to_dict("records")
     found[alias] = [rows, model.metadata.get_output_schema().input_types_dict(), model.metadata.metadata]
 print(json.dumps(found, default=str))
@@ -47,7 +47,7 @@ def test_every_task_has_a_champion_of_its_own(registered: tuple[Path, Path], cal
     assert {entry["version"]: entry["aliases"] for entry in listed} == {
         str(number): [label] for number, label in enumerate(LABELS, start=1)
     }
-    again = call(registered[0], "promote", "manifest-dimensions-linear_probe-logmelspec")
+    again = call(registered[0], "promote", "annotated-dimensions-linear_probe-logmelspec")
     assert (again.code, "version 1 as dimensions (it was registered before)" in again.out) == (0, True)
 
 
@@ -171,7 +171,7 @@ def test_a_refit_decides_by_the_mean_of_the_folds_thresholds(
         return predictor
 
     monkeypatch.setattr("ser_tune.registry.promoting.open_predictor", with_thresholds)
-    told = call(root, "promote", "manifest-several-linear_probe-logmelspec", "--refit", "--as", "refit-of-several")
+    told = call(root, "promote", "annotated-several-linear_probe-logmelspec", "--refit", "--as", "refit-of-several")
     workspace = _workspace(root, monkeypatch)
     assert told.code == 0, told.err
     files = version_folder(find_version(workspace, "refit-of-several/1"))

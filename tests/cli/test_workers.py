@@ -81,7 +81,7 @@ def test_a_worker_joins_a_study_and_is_refused_with_another_corpus_or_version(
     told = call(root, "worker", "joined", "--data", str(make_corpus(tmp_path / "moved")))
     assert (told.code, told.out) == (0, "study joined: 0 complete, 0 pruned, 0 failed; 0 running elsewhere\n")
     _, definition = load_study("joined", Project.locate())
-    assert definition.config.corpus.data != tmp_path / "moved" / "corpus.csv"  # of that machine alone
+    assert definition.config.corpus.data != tmp_path / "moved" / "manifest.csv"  # of that machine alone
 
 
 def test_every_search_of_a_nested_study_has_the_workers(call: Callable[..., Any], root: Path, args: list[str]) -> None:

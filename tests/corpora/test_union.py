@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ser_tune import protocol, search
@@ -151,6 +151,7 @@ def test_named_tables_map_every_spelling_as_the_usual_name(name: str) -> None:
     assert found["a"].labels == found["b"].labels == tuple(sorted(set(classes.values())))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.sets(st.sampled_from(sorted(SYNONYMS))).map(lambda names: tuple(sorted({"anger", "sadness", *names}))),
@@ -165,7 +166,7 @@ def test_without_a_table_every_corpus_has_every_class(emotions: list[tuple[str, 
 
 
 @pytest.mark.parametrize(
-    ("flags", "settings", "message"),
+    ("flags", "written", "message"),
     [
         ({"corpus": ["demo", "emodb=x"], "data": "x"}, {}, "--data goes with a single --corpus"),
         ({"corpus": ["demo=x"], "data": "x"}, {}, "--corpus is demo=x, and --data is x"),
@@ -194,12 +195,12 @@ def test_without_a_table_every_corpus_has_every_class(emotions: list[tuple[str, 
         ({}, {"corpus.label": "a/b"}, "corpus.label is 'a/b'"),
     ],
 )
-def test_corpora_that_do_not_go_together_are_refused(flags: Any, settings: Any, message: str | None) -> None:
+def test_corpora_that_do_not_go_together_are_refused(flags: Any, written: Any, message: str | None) -> None:
     if message is None:
-        assert define(None, {"model": "linear_probe", "features": "opensmile", **flags}, settings).config.corpus.union
+        assert define(None, {"model": "linear_probe", "features": "opensmile", **flags}, written).config.corpus.union
         return
     with pytest.raises(ConfigError, match=message):
-        define(None, {"model": "linear_probe", "features": "opensmile", **flags}, settings)
+        define(None, {"model": "linear_probe", "features": "opensmile", **flags}, written)
 
 
 def test_corpora_on_the_command_line_replace_those_of_a_study_file(tmp_path: Path) -> None:

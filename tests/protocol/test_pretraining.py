@@ -50,14 +50,14 @@ from ser_tune.protocol import Protocol, pretraining_of
     ],
 )
 def test_what_is_known_of_pretraining_is_one_sentence(checkpoint: str, corpus: str, state: str, sentence: str) -> None:
-    known = pretraining_of(corpus, EncoderSettings(checkpoint=checkpoint))
+    known = pretraining_of({corpus: corpus}, EncoderSettings(checkpoint=checkpoint))
     assert known is not None
     assert (known.state, known.sentence) == (state, sentence)
     assert bool(known.facts) == (state == "seen")
 
 
 def test_a_spectrogram_has_no_pretraining() -> None:
-    assert pretraining_of("emodb", LogSpecSettings()) is None
+    assert pretraining_of({"emodb": "emodb"}, LogSpecSettings()) is None
 
 
 def test_a_checkpoint_is_found_by_its_hub_name_and_by_the_name_of_its_folder() -> None:
@@ -73,7 +73,7 @@ def test_every_entry_of_the_catalogue_has_citation_licence_and_size() -> None:
 
 def test_an_encoder_that_saw_the_corpus_changes_the_fingerprint_and_warns() -> None:
     clean = Protocol(facts={"corpus": "iemocap"})
-    known = pretraining_of("iemocap", EncoderSettings(checkpoint="superb/hubert-large-superb-er"))
+    known = pretraining_of({"iemocap": "iemocap"}, EncoderSettings(checkpoint="superb/hubert-large-superb-er"))
     assert known is not None
     seen = Protocol(facts={**clean.facts, **known.facts})
     assert seen.fingerprint != clean.fingerprint

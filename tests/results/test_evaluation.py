@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ser_tune.config import CorpusSettings
 from ser_tune.corpora import map_labels
 from ser_tune.errors import MappingError
 from ser_tune.metrics import METRICS
@@ -32,7 +33,9 @@ ENDS = ("", "_low", "_high")
 @pytest.fixture
 def setup(first: Any, finished: Any) -> EvaluationSetup:
     """The champion of the finished study, and its own corpus."""
-    return set_up_evaluation(first.workspace, "ser-manifest-alex_net", corpus="manifest", data=finished.csv)
+    return set_up_evaluation(
+        first.workspace, "ser-manifest-alex_net", corpus=CorpusSettings(name="manifest", data=finished.csv)
+    )
 
 
 @pytest.mark.slow
@@ -83,7 +86,7 @@ def test_tables_and_stored_names_are_made_of_the_metrics_and_the_tasks_answer(
     copied: Any, finished: Any, tmp_path: Path
 ) -> None:
     name = "ser-manifest-alex_net"
-    known = set_up_evaluation(copied.workspace, name, corpus="manifest", data=finished.csv)
+    known = set_up_evaluation(copied.workspace, name, corpus=CorpusSettings(name="manifest", data=finished.csv))
     task = replace(known.task, answer="level")
     for found, answer in ((known, "emotion"), (replace(known, task=task, metrics=(ERROR, UAR)), "level")):
         evaluation = score_evaluation(found, found.networks.outputs(), groups={})

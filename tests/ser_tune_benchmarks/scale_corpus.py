@@ -32,7 +32,7 @@ def write_corpus(folder: Path, utterances: int, *, rate_hz: int = 16_000, each: 
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(folder / name, _sound(rng, speaker, emotion, rate_hz), rate_hz, subtype="PCM_16")
         rows.append((name, f"s{speaker:05d}", EMOTIONS[emotion]))
-    table = folder / "corpus.csv"
+    table = folder / "manifest.csv"
     with table.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("path", "speaker", "emotion"), *rows])
     return table

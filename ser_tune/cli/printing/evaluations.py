@@ -48,7 +48,7 @@ def _print_scores(evaluation: "Evaluation") -> None:
     columns = ("utterances", "speakers", *classes, *(f"{metric.title} [95 %]" for metric in evaluation.metrics))
     print_table(
         ["model", "corpus", *columns],
-        [[setup.model, setup.networks.corpus.name, *_cells(evaluation.overall, setup.kind)]],
+        [[setup.model, setup.networks.corpus_name, *_cells(evaluation.overall, setup.kind)]],
     )
     results.print(f"judged by {setup.networks.description}; protocol {evaluation.protocol.fingerprint}")
     results.print(f"labels: {mapping}; {setup.task.decision} over {', '.join(mapping.shared)}")

@@ -26,7 +26,7 @@ def print_learning_rate(call: Call[api.LearningRate], *, picture: Path = Path("l
     refuse_other_picture(picture, name="--picture")  # before minutes of training
     result = call()
     found, config = result.range_test, result.definition.config
-    draw_rates(picture, found, f"{config.corpus.name}, {config.model.name}, {config.optimizer.name}")
+    draw_rates(picture, found, f"{config.corpus.shown}, {config.model.name}, {config.optimizer.name}")
     ended = "the loss diverged" if found.diverged else "the highest was reached"
     notes.print(
         f"{len(found.rates)} steps at rates of {found.rates[0]:.1e} to {found.rates[-1]:.1e}, where {ended}; {picture}"
