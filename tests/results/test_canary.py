@@ -157,8 +157,9 @@ def unions(tables: tuple[Path, Path], make_corpus: Callable[..., Path]) -> Seque
     ("content", "name", "options"),
     [
         (SOLVED, "canary-outer00", ("--scheme", "leave-one-corpus-out", "--nested", "--trials", "3")),
+        (SMALL, "canary", ("--scheme", "train-test", "--test-corpus", "away", "--trials", "1")),
     ],
-    ids=["nested"],
+    ids=["nested", "train-test"],
 )
 def test_a_held_out_corpus_chooses_neither_trials_nor_weights(
     run_on: Callable[..., list[Path]],
