@@ -1,6 +1,6 @@
 """Every setting a user can write, each declared once. Imports no torch."""
 
-from .adaptation_settings import AdaptationSettings
+from .adaptation_settings import AdaptationSettings, adaptation_of, together
 from .base import Settings, flatten, nest, validated
 from .component_settings import (
     FeatureSettings,
@@ -69,6 +69,7 @@ __all__ = [
     "TrainingSettings",
     "TrialConfig",
     "Value",
+    "adaptation_of",
     "added_defaults",
     "flagged_settings",
     "flatten",
@@ -80,5 +81,6 @@ __all__ = [
     "paths_with",
     "read_model_tests",
     "read_yaml",
+    "together",
     "validated",
 ]

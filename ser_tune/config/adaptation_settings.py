@@ -1,13 +1,14 @@
 """Settings of the adaptation to a speaker whom a model was not trained on."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import Field, model_validator
 
 from .base import Settings
+from .input_settings import TOGETHER, NormalisationSettings
 from .roles import Role
 
-__all__ = ["AdaptationSettings"]
+__all__ = ["AdaptationSettings", "adaptation_of", "together"]
 
 
 class AdaptationSettings(Settings):
@@ -49,3 +50,24 @@ class AdaptationSettings(Settings):
                 "expected a weight above 0"
             )
         return self
+
+
+class Normalised(Protocol):
+    """A configuration, or a model's recipe, which may be that of an earlier version's own copy of this package."""
+
+    @property
+    def normalisation(self) -> NormalisationSettings:
+        """The scaling of features."""
+
+
+def adaptation_of(model: Normalised) -> AdaptationSettings:
+    """The adaptation of a configuration or recipe; none where it is of a version without adaptation."""
+    found: AdaptationSettings = getattr(model, "adaptation", AdaptationSettings())
+    return found
+
+
+def together(model: Normalised) -> str:
+    """The unit whose recordings of one call are judged together, `speaker` or `corpus`; empty where none is."""
+    if adaptation_of(model).kind != "none":
+        return "speaker"
+    return model.normalisation.scope if model.normalisation.scope in TOGETHER else ""

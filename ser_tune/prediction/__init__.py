@@ -10,7 +10,7 @@ from .committee import ENCODERS, Committee, load_predictor
 from .conditions import features_in, has_features_in, utterance_features
 from .predicted_utterance import Prediction, SegmentPrediction
 from .predictor import Predictor, hear
-from .recipe import Recipe, adaptation_of, together
+from .recipe import Recipe
 from .requests import ALLOW_PATHS, ERROR_RATE, MAX_SECONDS, SERVING, hear_rows
 from .segments import MeanReader, SegmentReader, UtteranceFeatures, scaling_of_utterances, segment_outputs
 from .speaker_adaptation import AdaptedNetwork, Evidence, Prototypes
@@ -36,7 +36,6 @@ __all__ = [
     "SegmentReader",
     "SpeakerSets",
     "UtteranceFeatures",
-    "adaptation_of",
     "batch_norms",
     "features_in",
     "has_features_in",
@@ -46,6 +45,5 @@ __all__ = [
     "read_prediction_sets",
     "scaling_of_utterances",
     "segment_outputs",
-    "together",
     "utterance_features",
 ]

@@ -9,9 +9,7 @@ import numpy as np
 
 from ..architectures import ARCHITECTURES, InputShape
 from ..config import (
-    TOGETHER,
     AdaptationSettings,
-    AnyTrial,
     FeatureSettings,
     ModelSettings,
     NormalisationSettings,
@@ -27,20 +25,7 @@ from .segments import MeanReader, SegmentReader, UtteranceFeatures
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["Recipe", "adaptation_of", "together"]
-
-
-def adaptation_of(recipe: "Recipe | AnyTrial") -> AdaptationSettings:
-    """The adaptation of a model, whose recipe may be that of an earlier version's own copy of this package."""
-    found: AdaptationSettings = getattr(recipe, "adaptation", AdaptationSettings())
-    return found
-
-
-def together(recipe: "Recipe | AnyTrial") -> str:
-    """The unit, `speaker` or `corpus`, whose recordings of one call are judged together; empty where each is alone."""
-    if adaptation_of(recipe).kind != "none":
-        return "speaker"
-    return recipe.normalisation.scope if recipe.normalisation.scope in TOGETHER else ""
+__all__ = ["Recipe"]
 
 
 @dataclass(frozen=True, slots=True)

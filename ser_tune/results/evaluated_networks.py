@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..config import together
 from ..corpora import Corpus, Utterance
 from ..features import Condition, Disturbance
 from ..folds import never_seen
-from ..prediction import Draw, Heard, together
+from ..prediction import Draw, Heard
 from ..protocol import Prepared
 from ..row_groups import rows_by
 from ..tasks import Task

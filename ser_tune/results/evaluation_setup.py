@@ -9,14 +9,23 @@ import numpy as np
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
-from ..config import AnyTrial, CorpusPart, CorpusSettings, PerturbationSettings, Project, label_of
+from ..config import (
+    AnyTrial,
+    CorpusPart,
+    CorpusSettings,
+    PerturbationSettings,
+    Project,
+    adaptation_of,
+    label_of,
+    together,
+)
 from ..corpora import CORPORA, LABELS, UNION_NEEDS, Corpus, LabelMapping, Utterance, union_source
 from ..definition import StudyDefinition, targets_of
 from ..errors import ConfigError, CorpusError
 from ..features import copies_in_words
 from ..folds import selection_note
 from ..metrics import Metric
-from ..prediction import Recipe, adaptation_of, together
+from ..prediction import Recipe
 from ..protocol import Prepared, load_corpus, prepare
 from ..registry import REFIT_TAG, find_version, version_folder
 from ..tasks import DEFAULT_TASK, Task

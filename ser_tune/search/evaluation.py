@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from ..architectures.networks import set_threshold
-from ..config import Project
+from ..config import Project, adaptation_of
 from ..corpora import Corpus
 from ..errors import StudyError
 from ..features import FEATURE_SETS, Condition, corpus_features
 from ..folds import Fold, never_seen
-from ..prediction import Committee, Draw, Predictor, SpeakerSets, UtteranceFeatures, adaptation_of, features_in
+from ..prediction import Committee, Draw, Predictor, SpeakerSets, UtteranceFeatures, features_in
 from ..protocol import Prepared
 from ..resampling import Scores, score
 from ..row_groups import rows_by

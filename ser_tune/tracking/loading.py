@@ -11,6 +11,7 @@ import numpy as np
 from mlflow.pyfunc import PyFuncModel
 
 from .. import errors
+from ..config import adaptation_of, together
 from .digests import remove_byte_code
 from .failures import download
 
@@ -93,15 +94,11 @@ class LoadedModel:
     @property
     def together(self) -> str:
         """The unit whose recordings of one call are judged together, `speaker` or `corpus`; empty where none is."""
-        from ..prediction import together
-
         return together(self.recipe)
 
     @property
     def adapts(self) -> bool:
         """Whether it adapts to a speaker, of whom a single recording is enough."""
-        from ..prediction import adaptation_of
-
         return adaptation_of(self.recipe).kind != "none"
 
     @property
