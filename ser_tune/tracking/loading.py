@@ -233,13 +233,21 @@ def _known(recipe: "Recipe", name: str) -> Sequence[Any]:
 
 
 def _ours(found: Any) -> "Prediction":  # noqa: ANN401 - of the model's own copy of ser_tune
-    """A prediction; those of copies from before other tasks than classification have `probabilities` as a field."""
-    if hasattr(found, "numbers"):
-        return found  # type: ignore[no-any-return]
+    """A prediction of this version; that of an earlier copy lacks fields, the first had `probabilities` for numbers."""
     from .. import prediction
 
-    segments = (prediction.SegmentPrediction(part.start_s, part.end_s, part.probabilities) for part in found.segments)
-    return prediction.Prediction(found.source, found.label, found.probabilities, tuple(segments))
+    if isinstance(found, prediction.Prediction):
+        return found
+    segments = tuple(
+        prediction.SegmentPrediction(part.start_s, part.end_s, _numbers_of(part)) for part in found.segments
+    )
+    noun = getattr(found, "number", "probability")
+    return prediction.Prediction(found.source, found.label, _numbers_of(found), segments, number=noun)
+
+
+def _numbers_of(found: Any) -> Mapping[str, float]:  # noqa: ANN401 - of the model's own copy of ser_tune
+    numbers: Mapping[str, float] = found.numbers if hasattr(found, "numbers") else found.probabilities
+    return numbers
 
 
 @contextmanager
