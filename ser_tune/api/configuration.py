@@ -31,6 +31,7 @@ class ConfigurationFlags(TypedDict, total=False):
     model: str | None
     corpus: str | Sequence[str] | None
     mapping: str | None
+    unlabelled: str | Path | None
     data: str | Path | None
     task: str | None
     features: str | None
