@@ -43,6 +43,7 @@ NOT_RUN = {
     "docs/python.md": 1,
     "docs/reading_numbers.md": 3,
     "docs/searching.md": 4,
+    "docs/several_corpora.md": 4,
     "docs/speed.md": 2,
     "docs/workers.md": 2,
     "docs/writing_the_paper.md": 1,
