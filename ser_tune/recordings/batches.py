@@ -91,6 +91,7 @@ def within(found: "Prediction", sets: "StatedSets") -> "Prediction":
         number=found.number,
         members=members,
         ranges=sets.ranges(found.numbers),
+        basis=getattr(found, "basis", ""),
     )
 
 

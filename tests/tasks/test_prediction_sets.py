@@ -1,6 +1,7 @@
 """Prediction sets: their error rate on new speakers, and what they are calibrated by."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -15,8 +16,8 @@ from ser_tune.architectures import ARCHITECTURES
 from ser_tune.config import NormalisationSettings, SegmentSettings
 from ser_tune.errors import ConfigError
 from ser_tune.features import FEATURE_SETS
-from ser_tune.prediction import ERROR_RATE, Predictor, Recipe
-from ser_tune.recordings import stated_sets
+from ser_tune.prediction import ERROR_RATE, Prediction, Predictor, Recipe
+from ser_tune.recordings import stated_sets, within
 from ser_tune.tasks import PredictionSets, StatedSets, calibrate_sets
 from ser_tune.tracking import open_model
 from ser_tune.tracking.package import save_predictor
@@ -95,6 +96,12 @@ def test_a_set_is_decided_where_it_has_one_class() -> None:
     shown = np.array([[0.25, 0.75], [0.4, 0.6], [0.9, 0.1]])
     assert sets.inside(shown).tolist() == [[False, True], [True, True], [True, False]]
     assert sets.covers(shown, np.array([0, 0, 0]))[:, 0].tolist() == [False, True, True]
+
+
+def test_a_prediction_with_a_set_keeps_what_it_is_based_on() -> None:
+    sets = StatedSets(0.1, np.array([0.7]), "classes")
+    found = Prediction("a.wav", "anger", {"joy": 0.4, "anger": 0.6}, (), basis="3 recordings of ada")
+    assert within(found, sets) == replace(found, label="uncertain", members=("anger", "joy"))
 
 
 def test_a_set_of_ratings_is_a_range_of_each() -> None:
