@@ -100,6 +100,7 @@ def guessed_arguments(
     if accepted.arguments[:1] == ("model",) and accepted.arguments[1:2] == ("path",):
         _find_model(written, names)
     _find_table(written, accepted)
+    _refuse_folder(written, accepted, names)
     if not {"-h", "--help"} & set(arguments):
         _refuse_number(written, accepted, names)
     guessed = [*written.arguments, *written.options]
@@ -199,6 +200,15 @@ def _find_table(written: _Written, accepted: Accepted) -> None:
         if option == "--data" and _is_table(value) and not written.has("--corpus") and not written.arguments:
             written.options += ["--corpus", "manifest"]
             return
+
+
+def _refuse_folder(written: _Written, accepted: Accepted, names: Callable[[str], Sequence[str]]) -> None:
+    """Refuse a folder in place of a corpus's name, with the command that takes it."""
+    first = written.arguments[0] if written.arguments and accepted.arguments[:1] == ("corpus",) else ""
+    if "--data" in accepted.options and Path(first).is_dir() and first and first not in names("corpora"):
+        command = shlex.join(["ser-tune", *accepted.command.split(), "NAME", "--data", first])
+        there = ", ".join(sorted(names("corpora")))
+        raise ConfigError(f"'{first}' is a folder; type `{command}`, where NAME is the corpus in it, one of: {there}")
 
 
 def _find_model(written: _Written, names: Callable[[str], Sequence[str]]) -> None:

@@ -104,7 +104,8 @@ class ProgressObserver(StudyObserver):
     def _move(self, what: str, done: int, total: int) -> None:
         now = time.monotonic()
         if self._preparation is None:
-            self._preparation, self._prepared_from = self._bars.add_task(what, total=total, note=""), now
+            self._preparation = self._bars.add_task(what, total=total, note="")
+            self._prepared_from = self._spoke = now
         if not notes.is_terminal and 0 < done < total and now - self._spoke >= PREPARING_S:
             self._spoke = now
             notes.print(f"{what}: {done} of {total}, {_left((now - self._prepared_from) / done * (total - done))}")

@@ -41,6 +41,7 @@ GUESSES: dict[str, str] = {
     "study": "no architecture given; pass --model NAME or a study file",
     "train --model light_cnn --corpus RAVDESS": "corpus ravdess needs its folder; pass --data DIR",
     "corpus check my.csv": "read as: ser-tune corpus check manifest --data my.csv",
+    "corpus check .": "type `ser-tune corpus check NAME --data .`, where NAME is the corpus in it",
     "check EmoDB gone.wav": "ser-tune corpus check does not expect 'gone.wav'",
     "download ravdess": "corpus ravdess is not ours to download",
     "datasets": "",
