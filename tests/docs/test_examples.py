@@ -136,7 +136,7 @@ def _plugins_of(page: str) -> set[str]:
 def _check_arguments(place: str, words: Sequence[str], paths: set[str]) -> None:
     try:
         name, given = _parsed(words)
-    except typer.TyperException as error:
+    except (typer.TyperException, SerTuneError) as error:
         pytest.fail(f"{place}: ser-tune {' '.join(words)}: {error}")
     assigned = given.get("settings") or []
     for assignment in (*assigned, *(change for one in given.get("changes") or () for change in one.split(","))):
