@@ -35,7 +35,7 @@ def check_model(
     model: RegisteredModel,
     *,
     corpus: Annotated[Sequence[str] | str, Argument(metavar="NAME[:TASK][=DATA]", completes="corpora")],
-    tests: Path | str = "studies/gates/default.yaml",
+    tests: Path | str | None = None,
     data: Data = None,
     task: str | None = None,
     table: Annotated[str | None, Argument(option="--mapping")] = None,
@@ -53,7 +53,7 @@ def check_model(
     Args:
         model: NAME (its champion), NAME@ALIAS, NAME/VERSION.
         corpus: Corpus, of `ser-tune corpus list`, or manifest; several are a union. Repeatable.
-        tests: The file of tests, YAML.
+        tests: The file of tests, YAML; default: studies/gates/default.yaml.
         data: The corpus's folder; for manifest, its CSV file.
         task: One of the corpus's tasks, of `ser-tune corpus list`; default: its first.
         table: The table that maps the emotions of several corpora to classes, as of studies.
@@ -66,10 +66,10 @@ def check_model(
         SerTuneError: There is no such model, corpus or test, labels cannot be mapped, or the model was trained on
             recordings.
     """
-    from ..config import read_model_tests  # pydantic
+    from ..config import SHIPPED_TESTS, read_model_tests  # pydantic
 
     project = located(project)
-    path = search.shipped(Path(tests))
+    path = search.shipped(Path(tests or SHIPPED_TESTS))
     thresholds = read_model_tests(path)
     registry.refuse_unknown_tests(thresholds, path)
     refuse_unknown_model(model, project, or_study=True)

@@ -20,8 +20,8 @@ from .input_settings import (
     PerturbationSettings,
     SegmentSettings,
 )
-from .leaves import Leaf, added_defaults, leaves, paths_with
-from .model_tests import ModelTests, read_model_tests
+from .leaves import Leaf, leaves, paths_with
+from .model_tests import SHIPPED_TESTS, ModelTests, read_model_tests
 from .project import Project, full_disk
 from .ranges import Choice, FloatRange, IntRange, Range, Value, parse_range
 from .roles import Flag, Role
@@ -33,6 +33,7 @@ from .written import read_yaml
 __all__ = [
     "OPTIMIZER_DEFAULTS",
     "OPTIMIZER_RANGES",
+    "SHIPPED_TESTS",
     "SHORTEST_REVERBERATION_S",
     "TOGETHER",
     "UNION",
@@ -70,7 +71,6 @@ __all__ = [
     "TrialConfig",
     "Value",
     "adaptation_of",
-    "added_defaults",
     "flagged_settings",
     "flatten",
     "full_disk",

@@ -5,13 +5,15 @@ once the key in study files, the `--set` key, the Optuna parameter name and the 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, ValidationError, model_serializer
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from ..errors import ConfigError, brief, valid_names
+from .roles import Role, roles_of
 
 __all__ = ["Settings", "flatten", "nest", "section_of", "validated"]
 
@@ -27,16 +29,25 @@ class Settings(BaseModel):
         allow_inf_nan=False,
         defer_build=True,  # a process uses few of the sections, and a registered model has its own copy of them all
     )
-    LATER: ClassVar[frozenset[str]] = frozenset()
-    """Settings that were added after texts of this section had been stored. JSON leaves them out where they have their
-    default: names, fingerprints and cache entries that are hashes of such a text stay as they were."""
 
     @model_serializer(mode="wrap", when_used="json")
-    def _without_later_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_added_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """JSON without the settings with `Role.ADDED` that have their default."""
         written: dict[str, Any] = handler(self)
-        fields = type(self).model_fields
-        defaults = {name for name in self.LATER if getattr(self, name) == fields[name].default}
-        return {name: value for name, value in written.items() if name not in defaults} if defaults else written
+        for name, default in _added(type(self)).items():
+            if getattr(self, name) == default:
+                written.pop(name, None)
+        return written
+
+
+@cache
+def _added(settings: type[BaseModel]) -> Mapping[str, Any]:
+    """The settings of a section with `Role.ADDED`, and their defaults."""
+    return {
+        name: field.get_default(call_default_factory=True)
+        for name, field in settings.model_fields.items()
+        if Role.ADDED in roles_of(settings, name)
+    }
 
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)

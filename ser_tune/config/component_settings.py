@@ -1,7 +1,7 @@
 """Settings that all components of a kind have: architectures, feature sets, losses and tasks."""
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -56,11 +56,10 @@ class FeatureSettings(Settings):
 
     name: Annotated[str, Role.FIXED, Role.IDENTITY, Flag("--features", completes="features")]
     """The feature set; by default the architecture's own."""
-    level_db: Annotated[float, Field(ge=-60, le=0)] | None = None
+    level_db: Annotated[Annotated[float, Field(ge=-60, le=0)] | None, Role.ADDED] = None
     """Level to which speech is brought before features are extracted, in dB relative to full scale, of the parts of a
     recording that are loud enough to be speech (in the manner of ITU-T P.56); -26 is usual. none leaves it as recorded.
     Features that are relative to the utterance's maximum do not depend on it."""
-    LATER: ClassVar[frozenset[str]] = frozenset({"level_db"})
 
 
 class SpectralSettings(FeatureSettings):

@@ -1,6 +1,6 @@
 """Settings of a network's input: segments, normalisation, augmentation, perturbed copies."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -132,13 +132,13 @@ class PerturbationSettings(Settings):
     reverberation_s: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Longest time in which sound decays by 60 dB, at least 0.2 s, in rooms that are drawn (as augmentation Ko et al.
     2017, ICASSP); 0 switches it off."""
-    rooms: Literal["shoebox", "diffuse"] = "shoebox"
+    rooms: Annotated[Literal["shoebox", "diffuse"], Role.ADDED] = "shoebox"
     """Rooms of copies: shoebox, image sources in rooms of drawn sizes, speakers and microphones (Allen & Berkley 1979,
     JASA 65(4)), as those of `evaluate --stress` are; diffuse, noise that decays, by statistics (Polack 1988, thesis, Le
     Mans), with a drawn distance to the microphone."""
     noise_snr_db: Annotated[float, Field(ge=-20, le=100)] | None = None
     """Lowest signal-to-noise ratio of added noise; none adds no noise."""
-    noise: Literal["coloured", "varied"] = "coloured"
+    noise: Annotated[Literal["coloured", "varied"], Role.ADDED] = "coloured"
     """Noise of copies: coloured, a colour drawn between white and Brownian (power density 1 to 1/f²: Timmer & König
     1995, A&A 300); varied, noise of a drawn kind that `evaluate --stress` does not have: modulated, blue to violet,
     of a band, harmonic, in bursts, or reversed speech."""
@@ -147,18 +147,18 @@ class PerturbationSettings(Settings):
     gain_db: Annotated[float, Field(ge=0, le=60)] = 0.0
     """Largest change of level; 0 switches it off. It does nothing to features that are relative to the utterance's
     maximum: of the built-in ones, all but the noisy channel of lognrevspec."""
-    saturation_db: Annotated[float, Field(ge=0, le=40)] = 0.0
+    saturation_db: Annotated[float, Field(ge=0, le=40), Role.ADDED] = 0.0
     """Largest drive of an amplifier that saturates; 0 switches it off."""
-    band_hz: Annotated[float, Field(ge=1000, le=7000)] | None = None
+    band_hz: Annotated[Annotated[float, Field(ge=1000, le=7000)] | None, Role.ADDED] = None
     """Lowest upper edge of a drawn band-pass, whose lower edge is drawn from 30 to 500 Hz; none filters nothing."""
-    codecs: bool = False
+    codecs: Annotated[bool, Role.ADDED] = False
     """Whether copies go through a speech codec, drawn from G.711, G.721 and other ADPCM at 8 kHz, which `evaluate
     --stress` does not have."""
-    bits: Annotated[int, Field(ge=3, le=12)] | None = None
+    bits: Annotated[Annotated[int, Field(ge=3, le=12)] | None, Role.ADDED] = None
     """Fewest bits that a copy is rounded to, of up to 12, as a recording that is far too quiet; none rounds nothing."""
-    probability: Annotated[float, Field(gt=0, le=1)] = 1.0
+    probability: Annotated[float, Field(gt=0, le=1), Role.ADDED] = 1.0
     """Probability with which each of these perturbations is applied to a copy of an utterance."""
-    statistics: Literal["clean", "all"] = "clean"
+    statistics: Annotated[Literal["clean", "all"], Role.ADDED] = "clean"
     """Utterances that give the statistics of normalisation: clean, the training speakers' recordings; all, these and
     their copies, for the scopes train and corpus."""
     stability: Annotated[float, Field(ge=0, le=1000)] = 0.0
@@ -167,9 +167,6 @@ class PerturbationSettings(Settings):
     segment. Copies then have no other part in training; what augments a segment augments its copy alike. Batch norm
     takes the statistics of clean segments and of copies apart, and judges by those of clean ones. A solver adds the
     squared difference of the scores, which is to its loss as this weight. 0 switches it off."""
-    LATER: ClassVar[frozenset[str]] = frozenset(
-        {"band_hz", "bits", "codecs", "noise", "probability", "rooms", "saturation_db", "statistics"}
-    )
 
     @model_validator(mode="after")
     def _goes_together(self) -> "PerturbationSettings":

@@ -15,9 +15,9 @@ from pydantic.fields import FieldInfo
 
 from .base import section_of
 from .ranges import Choice, FloatRange, IntRange, Range, Value
-from .roles import Flag, Role
+from .roles import Flag, Role, roles_of
 
-__all__ = ["Leaf", "added_defaults", "leaves", "paths_with"]
+__all__ = ["Leaf", "leaves", "paths_with"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,9 @@ def leaves(settings: type[BaseModel], prefix: str = "", roles: frozenset[Role] =
     for name, field in settings.model_fields.items():
         section = section_of(field)
         if section is not None:
-            yield from _leaves_of_section(section, f"{prefix}{name}.", roles | _roles(settings, name))
+            yield from _leaves_of_section(section, f"{prefix}{name}.", roles | roles_of(settings, name))
         elif field.json_schema_extra != {"leaf": False}:
-            yield _leaf(f"{prefix}{name}", field, roles | _roles(settings, name))
+            yield _leaf(f"{prefix}{name}", field, roles | roles_of(settings, name))
 
 
 @cache  # studies of different components share most sections
@@ -77,28 +77,6 @@ def paths_with(role: Role, settings: type[BaseModel]) -> frozenset[str]:
         settings: The class whose settings are looked at.
     """
     return frozenset(leaf.path for leaf in leaves(settings) if role in leaf.roles)
-
-
-def added_defaults(settings: BaseModel) -> dict[str, Any]:
-    """The settings with `Role.ADDED` that have their defaults, in the form of the `exclude` of `model_dump`.
-
-    Args:
-        settings: A section with its values.
-    """
-    left_out: dict[str, Any] = {}
-    for name, field in type(settings).model_fields.items():
-        value, added = getattr(settings, name), Role.ADDED in _roles(type(settings), name)
-        if added and value == field.get_default(call_default_factory=True):
-            left_out[name] = True
-        elif isinstance(value, BaseModel) and (inner := added_defaults(value)):
-            left_out[name] = inner
-    return left_out
-
-
-def _roles(settings: type[BaseModel], name: str) -> frozenset[Role]:
-    """The roles of a field, those included that it has where a base class declares it."""
-    bases = [base for base in settings.__mro__ if issubclass(base, BaseModel) and name in base.model_fields]
-    return frozenset(extra for base in bases for extra in base.model_fields[name].metadata if isinstance(extra, Role))
 
 
 def _leaf(path: str, field: FieldInfo, roles: frozenset[Role]) -> Leaf:

@@ -10,7 +10,10 @@ from ..errors import ConfigError
 from .base import Settings, validated
 from .written import read_yaml
 
-__all__ = ["ModelTests", "read_model_tests"]
+__all__ = ["SHIPPED_TESTS", "ModelTests", "read_model_tests"]
+
+SHIPPED_TESTS = Path("studies/gates/default.yaml")
+"""The file of tests that is used unless another is named."""
 
 Limit = Annotated[float, Field(ge=0)]
 

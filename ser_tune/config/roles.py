@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from enum import Enum, auto
 
-__all__ = ["Flag", "Role"]
+from pydantic import BaseModel
+
+__all__ = ["Flag", "Role", "roles_of"]
 
 
 class Role(Enum):
@@ -22,8 +24,8 @@ class Role(Enum):
     IDENTITY = auto()
     """Part of the name of a nested search in the leaderboard."""
     ADDED = auto()
-    """Added when studies were stored already. With its default it is left out of what is stored of a configuration and
-    of digests over it, so that both stay as they were."""
+    """Added when studies were stored already. With its default it is left out of a configuration's JSON, so that what
+    is stored of it, and digests over it, stay as they were."""
     DESCENT = auto()
     """Applies to gradient descent only, not to architectures with a solver."""
 
@@ -49,3 +51,9 @@ class Flag:
         'per_gpu'
         """
         return self.option.removeprefix("--").replace("-", "_")
+
+
+def roles_of(settings: type[BaseModel], name: str) -> frozenset[Role]:
+    """The roles of a setting, those included that it has where a base class declares it."""
+    bases = [base for base in settings.__mro__ if issubclass(base, BaseModel) and name in base.model_fields]
+    return frozenset(extra for base in bases for extra in base.model_fields[name].metadata if isinstance(extra, Role))

@@ -191,8 +191,9 @@ class SearchSettings(Settings):
     versions are confirmed, their means over fresh seeds are compared. Else the worse confidence bound of a confirmed
     one must be better than the champion's. gated: better, and it passes the tests of study.tests. Under another
     protocol it never becomes champion."""
-    tests: Annotated[Path, Role.ADDED] = Path("studies/gates/default.yaml")
-    """Rule gated: the file of tests that a version must pass on the validation speakers."""
+    tests: Annotated[Path | None, Role.ADDED] = None
+    """Rule gated: the file of tests that a version must pass on the validation speakers; none means
+    studies/gates/default.yaml, which is shipped."""
     workers: Annotated[int, Field(ge=1, le=1024), Role.PER_CALL, Flag("--workers", metavar="N")] = 1
     """Processes on this machine that train, each on one GPU where there are GPUs."""
     parallel: Annotated[Literal["trials", "folds"], Role.PER_CALL, Flag("--parallel")] = "trials"

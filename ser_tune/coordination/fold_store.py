@@ -24,7 +24,6 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ..architectures import ARCHITECTURES
-from ..config import added_defaults
 from ..device import describe_device
 from ..errors import StorageError
 from ..execution import code_digest
@@ -111,7 +110,7 @@ class FoldStore:
         about = {
             "code": [code_digest(), *requirements],
             "device": describe_device(torch.device(config.training.device), config.training.threads),
-            "config": config.model_dump(mode="json", exclude=added_defaults(config)),
+            "config": config.model_dump(mode="json"),
             "job": [job.seed, asdict(goal), data.features, targets.names],
         }
         key = hashlib.sha256(json.dumps(about, sort_keys=True).encode())

@@ -23,7 +23,6 @@ from ..config import (
     TaskSettings,
     TrialConfig,
     Value,
-    added_defaults,
     flatten,
     nest,
     parse_range,
@@ -69,10 +68,8 @@ class StudyDefinition:
             path: {key: value for key, value in asdict(span).items() if (key, value) != ("step", 1)}
             for path, span in self.search.items()
         }
-        per_call = dict.fromkeys(paths_with(Role.PER_CALL, SearchSettings), True)
-        unstored = added_defaults(self.config) | {"search": True}
-        unstored["study"] = unstored.get("study", {}) | per_call
-        config = self.config.model_dump(mode="json", exclude=unstored)
+        per_call = set(paths_with(Role.PER_CALL, SearchSettings))
+        config = self.config.model_dump(mode="json", exclude={"search": True, "study": per_call})
         folders = {"folders": [str(folder) for folder in self.folders]} if self.folders else {}
         return json.dumps({"config": config, "search": search, "published": dict(self.published), **folders})
 
@@ -211,12 +208,10 @@ class StudyDefinition:
     def without_search(self) -> "StudyDefinition":
         """The one configuration, as a study of a single trial; unless named, it is named by its content."""
         # A setting that is not used is left out, so that a configuration keeps the name that it had before
-        unused = added_defaults(self.config) | {"study": True, "search": True}
-        if not self.config.corpus.names_as_written:
-            unused["corpus"] = unused.get("corpus", {}) | {"names_as_written": True}
+        unused: dict[str, Any] = {} if self.config.corpus.names_as_written else {"corpus": {"names_as_written"}}
         if self.config.task.model_dump() == {"name": DEFAULT_TASK}:
             unused["task"] = True
-        written = self.config.model_dump_json(exclude=unused)
+        written = self.config.model_dump_json(exclude={"study": True, "search": True, **unused})
         digest = hashlib.sha256(written.encode()).hexdigest()[:8]
         settings = self.config.study.model_copy(update={"trials": 1, "warm_start": ()})
         update = {"name": self.config.name or f"{self.name}-{digest}", "study": settings, "search": {}}
@@ -236,9 +231,17 @@ class StudyDefinition:
         flat = flatten(sections) | dict(sampled)
         if seed is not None:
             flat["seed"] = seed
+        return self.stored_trial(nest(flat))
+
+    def stored_trial(self, sections: Mapping[str, Any]) -> AnyTrial:
+        """The same from all of its sections, where settings that are missing have their defaults, not the study's.
+
+        Raises:
+            ConfigError: The values do not go together.
+        """
         config = self.config
         _, kind = _kinds(config.model.name, config.features.name, config.loss.name, config.task.name)
-        trial = validated(kind, nest(flat), lambda path: f"trial with {path}")
+        trial = validated(kind, sections, lambda path: f"trial with {path}")
         _refuse_restricted(trial, self.task)
         refuse_unfitting_domains(trial)
         return trial

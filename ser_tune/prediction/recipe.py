@@ -14,7 +14,6 @@ from ..config import (
     ModelSettings,
     NormalisationSettings,
     SegmentSettings,
-    added_defaults,
 )
 from ..errors import ConfigError
 from ..features import FEATURE_SETS, Scaling
@@ -53,9 +52,8 @@ class Recipe:
     def as_json(self) -> str:
         """The recipe as text that `from_json` reads."""
         sections = {
-            name: section.model_dump(mode="json", exclude=added_defaults(section))
+            name: getattr(self, name).model_dump(mode="json")
             for name in ("model", "features", "segments", "normalisation")
-            for section in (getattr(self, name),)
         }
         rest = {"labels": self.labels, "shape": self.shape, "hop_s": self.hop_s, "aggregation": self.aggregation}
         further = {"task": "" if self.task == DEFAULT_TASK else self.task, "scales": self.scales, "errors": self.errors}

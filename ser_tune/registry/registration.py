@@ -11,6 +11,7 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from ..config import SHIPPED_TESTS
 from ..errors import RegistryError, StudyError
 from ..features import TYPICAL_CONDITIONS
 from ..folds import SIDES
@@ -216,7 +217,7 @@ class Registration:
 
     def _gated(self, verdict: Verdict) -> Verdict:
         """A verdict that would make the version champion, after its tests on the validation speakers."""
-        tests = shipped(self.prepared.definition.config.study.tests)
+        tests = shipped(self.prepared.definition.config.study.tests or SHIPPED_TESTS)
         if not self.checked:
             _log.warning("note: rule %s measures the tests of %s on the validation speakers", self.rule, tests.name)
             self.checked.extend(check_on_validation(self.workspace, self.run, self.prepared, tests))

@@ -9,7 +9,6 @@ import yaml
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from ..config import flatten
 from ..definition import StudyDefinition
 from ..errors import RegistryError, StudyError
 from ..metrics import Ranking
@@ -99,7 +98,7 @@ def recorded(workspace: Workspace, run: Run) -> tuple[StudyDefinition, AnyTrial]
             f"run {run.info.run_id} has no {STUDY_FILE} and {CONFIG_FILE}; only trials of ser-tune have them"
         )
     definition = StudyDefinition.from_json(study.decode())
-    return definition, definition.trial(flatten(yaml.safe_load(config)))
+    return definition, definition.stored_trial(yaml.safe_load(config))
 
 
 def runs_of(workspace: Workspace, study: optuna.Study, numbers: Sequence[int], corpus: str) -> Sequence[Run]:

@@ -232,12 +232,17 @@ def _known(recipe: "Recipe", name: str) -> Sequence[Any]:
     return found
 
 
+LATEST = "basis"
+"""The field of predictions that was added last."""
+
+
 def _ours(found: Any) -> "Prediction":  # noqa: ANN401 - of the model's own copy of ser_tune
     """A prediction of this version; that of an earlier copy lacks fields, the first had `probabilities` for numbers."""
-    from .. import prediction
+    if hasattr(found, LATEST):
+        current: Prediction = found
+        return current
+    from .. import prediction  # which later models do without
 
-    if isinstance(found, prediction.Prediction):
-        return found
     segments = tuple(
         prediction.SegmentPrediction(part.start_s, part.end_s, _numbers_of(part)) for part in found.segments
     )

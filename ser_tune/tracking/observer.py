@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 
 from mlflow.entities import Dataset, DatasetInput, Param, Run
 
-from ..config import Value, added_defaults, flatten
+from ..config import Value, flatten
 from ..errors import StorageError, StudyError
 from ..metrics import Ranking
 from ..search import StudyObserver, StudyStart, StudySummary, TrialOutcome
@@ -140,7 +140,7 @@ class TrackingObserver(StudyObserver):
             run_name=start.definition.name,
             tags={**self._tags, **process_tag(), MLFLOW_RUN_NOTE: note},
         )
-        params = flatten(config.model_dump(mode="json", exclude=added_defaults(config) | {"search": True})) | {
+        params = flatten(config.model_dump(mode="json", exclude={"search"})) | {
             f"search.{path}": str(span) for path, span in start.definition.search.items()
         }
         self._client.log_batch(run.info.run_id, params=[Param(path, str(value)) for path, value in params.items()])

@@ -11,7 +11,7 @@ import numpy as np
 import yaml
 
 from ..architectures import ARCHITECTURES
-from ..config import CorpusSettings, added_defaults, flatten
+from ..config import CorpusSettings, flatten
 from ..features import FEATURE_FORMAT
 from ..prediction import Predictor
 from ..search import StudyStart, StudySummary, TrialOutcome
@@ -82,12 +82,9 @@ def trial_record(
     """
     config = outcome.config
     unused = ARCHITECTURES.get(config.model.name).unused(type(config))
-    stored, searched = flatten(config.model_dump(mode="json", exclude=added_defaults(config))), start.definition.search
-    params = {
-        path: value
-        for path, value in flatten(config.model_dump(mode="json")).items()
-        if path in stored or path in searched
-    }
+    stored, values = flatten(config.model_dump(mode="json")), flatten(config.model_dump())
+    # JSON leaves out added settings with their defaults, also those that another trial has otherwise
+    params = stored | {path: values[path] for path in start.definition.search if path not in stored}
     own = {TRIAL_TAG: str(outcome.number)}
     if outcome.reason:
         own["ser_tune.reason"] = outcome.reason
@@ -155,7 +152,7 @@ def study_record(start: StudyStart, summary: StudySummary) -> StudyRecord:
 def write_artifacts(folder: Path, start: StudyStart, outcome: TrialOutcome) -> None:
     """Write a trial's configuration, and of a complete one its predictions, into a new folder."""
     folder.mkdir()
-    config = outcome.config.model_dump(mode="json", exclude=added_defaults(outcome.config))
+    config = outcome.config.model_dump(mode="json")
     (folder / CONFIG_FILE).write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
     (folder / STUDY_FILE).write_text(start.definition.as_json(), encoding="utf-8")
     if outcome.state == "COMPLETE" and outcome.scores is not None:

@@ -72,6 +72,7 @@ TABLE: dict[str, set[str]] = {
     "combine nosuch other": set(),
     "evaluate nosuch --corpus demo": set(),
     "matrix --models nosuch --corpora demo": set(),
+    "check-model nosuch --corpus demo": set(),
     "study --model nosuch": set(),
     "study --model light_cnn --corpus nosuch": set(),
     "study --model linear_probe --task nosuch": set(),

@@ -296,6 +296,14 @@ def test_a_trial_takes_sampled_values_and_its_own_seed() -> None:
     assert definition.trial({}).seed == definition.config.seed
 
 
+def test_a_stored_trial_has_defaults_and_not_the_values_of_its_study() -> None:
+    definition = define(**{"perturbation.copies": 1, "perturbation.noise_snr_db": 5, "balance.speakers": 0.5})
+    trial = definition.trial({"balance.speakers": 0.0, "perturbation.noise": "coloured"})
+    assert "balance" not in (stored := trial.model_dump(mode="json"))
+    assert "noise" not in stored["perturbation"]
+    assert definition.stored_trial(stored) == trial
+
+
 def test_a_corner_that_no_network_can_be_built_for_is_refused(written: Callable[[str], Path]) -> None:
     definition = define(
         file=written("search:\n  features.n_mels: [16, 64]"), **{"model.name": "alex_net", "features.n_mels": None}

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from mlflow.entities import Run
 
-from ser_tune.config import Project, added_defaults, flatten
+from ser_tune.config import Project, flatten
 from ser_tune.definition.sizes import largest_network_bytes
 from ser_tune.errors import NonFiniteLossError
 from ser_tune.protocol import prepare
@@ -126,7 +126,7 @@ def test_a_runs_status_is_its_trials_state(tracked: Tracked) -> None:
 
 def test_every_leaf_setting_of_a_trial_is_a_parameter(tracked: Tracked) -> None:
     for outcome in tracked.outcomes:
-        settings = flatten(outcome.config.model_dump(mode="json", exclude=added_defaults(outcome.config)))
+        settings = flatten(outcome.config.model_dump(mode="json"))
         assert tracked.trials[outcome.number].data.params == {path: str(value) for path, value in settings.items()}
     assert "training.gradient_clip_norm" in tracked.trials[0].data.params
 
@@ -186,7 +186,7 @@ def test_no_trial_has_seen_the_test_speakers(tracked: Tracked) -> None:
 def test_the_exact_configuration_stands_beside_every_trial(tracked: Tracked, tmp_path: Path) -> None:
     for outcome in tracked.outcomes:
         run_id = tracked.trials[outcome.number].info.run_id
-        stored = outcome.config.model_dump(mode="json", exclude=added_defaults(outcome.config))
+        stored = outcome.config.model_dump(mode="json")
         file = Path(tracked.workspace.client.download_artifacts(run_id, "config.yaml", str(tmp_path)))
         assert yaml.safe_load(file.read_text(encoding="utf-8")) == stored
 
