@@ -42,7 +42,7 @@ GUESSES: dict[str, str] = {
     "train --model light_cnn --corpus RAVDESS": "corpus ravdess needs its folder; pass --data DIR",
     "corpus check my.csv": "read as: ser-tune corpus check manifest --data my.csv",
     "corpus check .": "type `ser-tune corpus check NAME --data .`, where NAME is the corpus in it",
-    "check EmoDB gone.wav": "ser-tune corpus check does not expect 'gone.wav'",
+    "check EmoDB gone.wav": "unknown corpus 'gone.wav'; choose from: ",
     "download ravdess": "corpus ravdess is not ours to download",
     "datasets": "",
     "list": "`ser-tune models` lists registered models",

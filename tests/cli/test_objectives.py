@@ -44,7 +44,7 @@ def test_a_score_below_zero_of_which_less_is_better_is_printed_and_ranked(
     (entry,) = json.loads(call(root, "leaderboard", "--format", "json").out)
     assert entry["validation drift"].startswith(f"{scores[lowest]:.4f}")
     assert float(entry["test drift"].split()[0]) == -float(entry["test WA"].split()[0])
-    models = call(root, "models").out
+    models = call(root, "models", "--wide").out
     assert [title in models for title in ("validation drift", "test drift", "test WA")] == [True] * 3
 
     for option in ("--out", "--csv", "--latex"):
@@ -69,7 +69,7 @@ def test_a_score_below_zero_of_which_less_is_better_is_printed_and_ranked(
 def test_versions_without_test_scores_have_the_columns_of_all_versions() -> None:
     """As networks that were trained on all speakers, of which the validation scores of their folds are known."""
     tags = dict.fromkeys(("validation_uar", "validation_uar_fold_mean", "validation_wa"), "0.5")
-    assert list(_score_columns([tags])) == ["validation UAR", "corrected", "test UAR", "test WA"]
+    assert list(_score_columns([tags], wide=True)) == ["validation UAR", "corrected", "test UAR", "test WA"]
 
 
 def test_versions_of_several_objectives_have_columns_for_the_objective_of_each(
@@ -78,7 +78,7 @@ def test_versions_of_several_objectives_have_columns_for_the_objective_of_each(
     emotions = dict.fromkeys(("validation_uar", "validation_uar_fold_mean", "test_uar"), "0.5")
     votes = dict.fromkeys(("validation_jsd", "validation_jsd_fold_mean", "validation_uar", "test_jsd"), "0.25")
     versions = [RegisteredVersion("m", str(number), (), tags) for number, tags in ((1, emotions), (2, votes))]
-    print_models(lambda: versions, as_json=False)  # type: ignore[arg-type]
+    print_models(lambda: versions, wide=True, as_json=False)  # type: ignore[arg-type]
     table = capsys.readouterr().out.splitlines()
     assert [line.split() for line in table] == [
         ["name", "version", "alias", "objective", "validation", "corrected", "test", *TAGS],

@@ -43,7 +43,7 @@ def test_studies_after_one_another_have_bars_of_their_own_and_the_demo_corpus_sa
     run_study(prepare(definition, project), project, recorder)
     (start,) = recorder.started
     with progress.ProgressObserver() as observer:
-        for corpus in (start.corpus, replace(start.corpus, name="demo")):
+        for corpus in (start.corpus, replace(start.corpus, name="demo", origins=())):
             observer.study_started(replace(start, corpus=corpus))
             observer.trial_started(*recorder.trials[0])
             assert len(observer._bars.tasks) == 2
