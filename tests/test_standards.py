@@ -26,7 +26,8 @@ def test_every_architecture_ships_a_study_file() -> None:
     assert {file.stem for file in (ROOT / "studies").glob("*.yaml")} == set(ARCHITECTURES.names())
 
 
-FIXED = [file for folder in ("ablation", "emodb") for file in sorted((ROOT / "studies" / folder).glob("*.yaml"))]
+RECOMMENDED = [file for folder in ("ablation", "emodb") for file in sorted((ROOT / "studies" / folder).glob("*.yaml"))]
+FIXED = [file for file in RECOMMENDED if not read_yaml(file.read_text("utf-8"), file.name).get("search")]
 
 
 @pytest.mark.parametrize("file", FIXED, ids=lambda file: f"{file.parent.name} {file.stem}")
