@@ -14,7 +14,7 @@ import soundfile
 pytestmark = pytest.mark.slow
 
 Call = Callable[..., Any]
-NAME = "ser-manifest-alex_net"
+NAME = "ser-corpus-alex_net"
 WARNING = (
     "text leakage: a guess from the training labels of each text, without any sound, scores UAR 1.000, chance 0.500; "
     "a score of this corpus may come from the words"

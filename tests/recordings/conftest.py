@@ -25,7 +25,7 @@ class LoudnessModel:
     """Keeps what it was asked, by the samples of each utterance."""
 
     labels = LABELS
-    task = LoadedModel.task
+    task, together = LoadedModel.task, LoadedModel.together
 
     def __init__(self, scope: str = "train", task: str = DEFAULT_TASK) -> None:
         normalisation = SimpleNamespace(scope=scope)
