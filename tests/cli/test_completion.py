@@ -18,7 +18,7 @@ SCRIPT = """
 import contextlib, io, json, os, sys
 from ser_tune.cli import main
 
-words = sys.argv[1]
+words = sys.argv.pop()  # shells give them by the environment alone
 os.environ |= {"_SER_TUNE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
 out = io.StringIO()
 with contextlib.redirect_stdout(out), contextlib.suppress(SystemExit):
@@ -47,8 +47,8 @@ def completed(root: Path, words: str) -> tuple[list[str], list[str]]:
         ("ser-tune report ", ["first", MODEL, f"{MODEL}@champion"]),
         ("ser-tune study --model li", ["light_cnn", "linear_probe"]),
         ("ser-tune study --sampler ", ["gp", "qmc", "random", "tpe"]),
-        ("ser-tune promote --rule ", ["always", "better", "confident", "robust"]),
-        ("ser-tune evaluate --corpus em", ["emodb"]),
+        ("ser-tune promote --rule ", ["always", "better", "confident", "gated", "robust"]),
+        ("ser-tune evaluate --corpus em", ["emodb", "emov_db", "emovo"]),
         ("ser-tune predict --tracking-uri sqlite:////none/such.db ser-", []),
     ],
 )

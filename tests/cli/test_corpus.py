@@ -134,7 +134,7 @@ def test_nothing_that_can_be_read_is_no_accident(call: Call, tmp_path: Path) -> 
         "wrong: unreadable: a.wav is empty; expected a sound file",
         "warning: few: fewer than 10 recordings (emotion): joy (1)",
         "warning: few: fewer than 5 recordings (speaker): s (1)",
-        "warning: study: no study is possible: corpus manifest in corpus.csv has 1 emotion(s); expected at least two "
+        "warning: study: no study is possible: corpus corpus in corpus.csv has 1 emotion(s); expected at least two "
         "to tell apart",
         "manifest, task all: 1 wrong, 3 warnings",
     ]
@@ -170,19 +170,19 @@ FIVE = [(speaker, emotion) for speaker in ("ada", "bob", "cyd") for emotion in (
             lambda rows: rows[:20],
             0,
             [
-                "warning: study: no study is possible: corpus manifest has 2 speaker(s) to fold (ada, bob); 3 "
+                "warning: study: no study is possible: corpus corpus has 2 speaker(s) to fold (ada, bob); 3 "
                 "speaker-independent folds need at least 3"
             ],
         ),
         (
             lambda rows: rows[:10],
             0,
-            ["warning: study: no study is possible: corpus manifest has 1 speaker(s) to fold (ada)"],
+            ["warning: study: no study is possible: corpus corpus has 1 speaker(s) to fold (ada)"],
         ),
         (
             lambda rows: [row for row in rows if row[1] == "joy"],
             0,
-            ["warning: study: no study is possible: corpus manifest in corpus.csv has 1 emotion(s)"],
+            ["warning: study: no study is possible: corpus corpus in corpus.csv has 1 emotion(s)"],
         ),
     ],
     ids=["good", "spellings", "no emotion", "nobody", "two speakers", "one speaker", "one emotion"],

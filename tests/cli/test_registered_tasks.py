@@ -88,7 +88,7 @@ def test_models_of_every_task_run_where_ser_tune_is_not_installed_and_behind_a_s
         np.testing.assert_allclose([row[name] for name in LABELS[label]], expected, atol=1e-6)
         assert ("errors" in metadata, "scales" in metadata) == (label == "dimensions",) * 2
         version = find_version(_workspace(root, monkeypatch), f"{NAME}@{label}")
-        answer = _answering(_loaded(str(version_folder(version)), [audio.parent], Limits()))
+        answer = _answering(_loaded(str(version_folder(version)), [audio.parent], Limits(), None))
         request = {"dataframe_records": [{"path": str(audio)}]}
         (answered,) = json.loads(answer(json.dumps(request).encode()))["predictions"]
         np.testing.assert_allclose([answered[name] for name in LABELS[label]], expected, atol=1e-6)

@@ -171,9 +171,9 @@ def test_the_first_candidate_is_registered_with_what_it_came_to(
     # Of two seeds the worse one: the median that is not optimistic
     worse = min if searched.metric.higher_is_better else max
     assert promotion.trial == worse(zip(winner.scores, winner.numbers, strict=True))[1]
-    alias = "champion" if task == "classification" else task
-    assert (promotion.name, promotion.alias, promotion.created) == (NAME, alias, True)
-    version = searched.workspace.client.get_model_version(NAME, promotion.version)
+    name, alias = (NAME, "champion") if task == "classification" else ("ser-annotated-alex_net", task)
+    assert (promotion.name, promotion.alias, promotion.created) == (name, alias, True)
+    version = searched.workspace.client.get_model_version(name, promotion.version)
     assert version.run_id == _run_of(searched, promotion.trial).info.run_id
     assert (version.tags["study"], version.tags["rule"]) == ("searched-confirm", "better")
     assert version.tags["confirmed_seeds"] == "2"

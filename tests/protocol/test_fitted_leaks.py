@@ -150,9 +150,11 @@ def test_a_leak_in_what_trials_share_is_found(
     study: Study, refusal: Callable[[Prepared], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     honest = Moments.scaling
-    monkeypatch.setattr(
-        Moments, "scaling", lambda moments, _, settings: honest(moments, np.arange(len(moments.count)), settings)
-    )
+
+    def scaling(moments: Moments, _: np.ndarray, settings: NormalisationSettings, **others: Any) -> Scaling:
+        return honest(moments, np.arange(len(moments.count)), settings, **others)
+
+    monkeypatch.setattr(Moments, "scaling", scaling)
     assert refusal(study()) == "leak in fold 0: the normalisation depends on speakers that are not trained on"
 
 

@@ -201,7 +201,7 @@ def test_a_matrix_has_a_cell_for_each_pair_and_the_reason_where_there_is_none(
     )
     assert told.code == 0, told.err
     own, none = csv.DictReader(told.out.splitlines())
-    assert (own["corpus"], own["trained_on"], own["classes"]) == ("corpus", "manifest", "2")
+    assert (own["corpus"], own["trained_on"], own["classes"]) == ("manifest", "manifest", "2")
     assert float(own["uar"]) > float(own["chance"])
     assert (none["corpus"], none["uar"]) == ("other", "")
     assert "expected at least two; pass --map" in none["reason"]

@@ -201,7 +201,7 @@ def test_rows_of_one_speaker_are_pooled_and_without_speakers_a_call_is_one(batch
     recipe = _recipe(("anger", "joy"), scope="speaker", batch_norm=batch_norm)
     torch.manual_seed(0)
     loaded = SpeechModel()
-    loaded.package, loaded.lock = prediction, threading.Lock()
+    loaded.package, loaded.lock, loaded.sets = prediction, threading.Lock(), None
     loaded.predictor = prediction.Predictor(recipe, [recipe.build_network()], [None])
     rng = np.random.default_rng(0)
     waveforms = [rng.normal(size=8000).cumsum() * loudness for loudness in (0.001, 0.01, 0.0001, 0.02)]
