@@ -14,6 +14,7 @@ from ser_tune.api import evaluate
 from ser_tune.config import Project
 from ser_tune.coordination import load_study
 from ser_tune.errors import ConfigError, StudyError
+from ser_tune.features import Condition
 from ser_tune.resampling import describe_score, mean_interval, score, with_interval
 from ser_tune.results import Nested, OuterFold, leaderboard
 from ser_tune.search.first_trials import first_trials
@@ -216,15 +217,14 @@ def test_its_speakers_are_evaluated_by_the_searches_that_never_saw_them(outer: O
     assert logged.data.tags["mlflow.parentRunId"] == run.info.run_id
     assert logged.data.metrics["evaluation_uar"] == outer.found.outer["uar"].value
     # Recordings that are put in place of the corpus's are judged by the same networks
-    np.testing.assert_allclose(
-        setup.networks.outputs(lambda number, speech: speech), setup.networks.outputs(), atol=1e-5
-    )
-    silenced = setup.networks.outputs(lambda number, speech: np.zeros_like(speech))
-    assert np.abs(silenced - setup.networks.outputs()).max() > 1e-3
+    same = Condition("unchanged", "", lambda speech, rng, babble: speech)
+    silent = Condition("silence", "", lambda speech, rng, babble: np.zeros_like(speech))
+    np.testing.assert_allclose(setup.networks.outputs(same), setup.networks.outputs(), atol=1e-5)
+    assert np.abs(setup.networks.outputs(silent) - setup.networks.outputs()).max() > 1e-3
 
 
 def test_a_nested_study_is_evaluated_on_its_own_corpus_alone(outer: Outer) -> None:
-    with pytest.raises(ConfigError, match=r"'outer' is a nested study of manifest, .* expected --corpus manifest"):
+    with pytest.raises(ConfigError, match=r"'outer' is a nested study of manifest, .* a corpus of it, not demo"):
         evaluate("outer", corpus="demo", project=outer.project)
 
 

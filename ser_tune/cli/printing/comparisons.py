@@ -38,7 +38,7 @@ DIFFERS = "; differs: "
 TEST = "test_"
 """Beginning of the columns that published numbers have."""
 WARNINGS, SETS = "warnings", "corpora"
-"""A further field of the forms for programs; people read the warnings below the table."""
+"""Further fields of the forms for programs; people read warnings and scores of corpora below the table."""
 
 
 def print_comparison(
