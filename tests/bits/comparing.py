@@ -65,6 +65,7 @@ ADDED = (
     Added("study/*/user attribute/folds_ended", "[0-9]*"),
     Added("printed/*/promotion/test_sets", "{}"),
     Added("printed/*/corpora", ""),
+    Added("printed/*/corpora", "{}"),
     Added("printed/evaluate*/crowd", "None"),
     Added("run/*/tag/ser_tune.feature_format", "[0-9]*"),
     Added("*/prediction_sets.json/*", "*"),
