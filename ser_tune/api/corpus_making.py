@@ -41,8 +41,8 @@ def make(
 ) -> MadeCorpus:
     r"""Write the table of a folder of recordings from the names of its files and folders, and check it.
 
-    Shows what was understood: the recordings of each speaker and emotion, the fields that are not used, and the files
-    that the pattern does not describe. The table is a corpus: `--corpus manifest=FILE`.
+    Lists the recordings of each speaker and emotion, the fields that are not used, and the files that the pattern
+    does not describe. The table is a corpus: `--corpus manifest=FILE`.
 
     Args:
         folder: With the recordings, however deep; WAV, FLAC, Ogg, MP3, AIFF and the like.

@@ -55,8 +55,8 @@ def predict(
             new speakers. The answer is uncertain where the set is empty or has several emotions. Of ratings, the set is
             a range.
         guaranteed: Use larger sets, whose error rate is at most R whatever the distribution of speakers.
-        speaker: All files are recordings of this speaker, and a model that adapts to speakers also uses what it was
-            told to remember of them.
+        speaker: All files are recordings of this speaker. A model that adapts to speakers also uses the statistics that
+            `--remember` kept of this speaker.
         remember: Keep statistics of the files, without sound, in speakers/NAME/ of the project folder for later calls
             with the same speaker. Delete that folder to forget them.
         progressed: Receives how many files are done, of how many.

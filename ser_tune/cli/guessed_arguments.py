@@ -153,7 +153,7 @@ def _refuse(typed: str, value: str, accepted: Accepted, paths: Sequence[str]) ->
 
 
 def _place_words(written: _Written, accepted: Accepted, names: Callable[[str], Sequence[str]]) -> None:
-    """Give words that stand where no argument is expected, or a file is, to the options that they are values of."""
+    """Make a word in the place of no argument, or of a file, the value of the option that it fits."""
     placed, room = list[str](), len(accepted.arguments)
     for word in written.arguments:
         file_expected = len(placed) < room and accepted.arguments[len(placed)] == "[file]"

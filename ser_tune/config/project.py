@@ -56,7 +56,7 @@ class Project:
 
     @property
     def speakers(self) -> Path:
-        """Folder of the statistics of speakers whom `predict` was told to remember."""
+        """Folder of the statistics of speakers that `predict --remember` keeps."""
         return self.root / "speakers"
 
     @property

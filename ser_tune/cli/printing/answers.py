@@ -105,7 +105,7 @@ class Answers:
 
     @property
     def _set_titles(self) -> tuple[str, ...]:
-        """The column of sets of classes in a table, where ranges stand beside their rating."""
+        """The column of sets of classes in a table; none for ratings, whose ranges are in the ratings' columns."""
         return self._set_columns if self._sets is not None and self._sets.has_members else ()
 
     @property
