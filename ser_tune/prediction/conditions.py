@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["features_in", "has_features_in", "utterance_features"]
 
+FORMAT = 1
+"""Part of the name of every entry; raise it when a condition changes."""
 AT_ONCE = 32
 """Utterances that are extracted at once."""
 
@@ -85,7 +87,8 @@ def utterance_features(recipe: "Recipe", frames: np.ndarray, offsets: np.ndarray
 def _folder(condition: Condition, corpus: Corpus, predictor: "Predictor", cache: Path) -> Path:
     """The cache entry of a corpus's features in a condition."""
     ids = hashlib.sha256("\n".join(utterance.id for utterance in corpus.utterances).encode()).hexdigest()
-    about = [predictor.recipe.features.name, predictor.front_end, condition.name, corpus.digest, ids]
+    key = getattr(predictor, "extraction_key", predictor.front_end)  # models of before bring code that has none
+    about = [FORMAT, predictor.recipe.features.name, key, condition.name, corpus.digest, ids]
     return cache / "stressed" / hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
 
 

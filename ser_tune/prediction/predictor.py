@@ -17,7 +17,7 @@ from ..config import TOGETHER
 from ..device import using_threads
 from ..encoders import FindEncoder, relocated
 from ..errors import AudioError
-from ..features import FEATURE_SETS, FeatureStore, Scaling, levelled
+from ..features import FEATURE_FORMAT, FEATURE_SETS, FeatureStore, Scaling, levelled
 from ..tasks import TASKS
 from .predicted_utterance import Prediction, SegmentPrediction
 from .recipe import Recipe
@@ -171,6 +171,12 @@ class Predictor:
         """A key of everything that `extract` depends on: predictors of the same key extract the same features."""
         return FEATURE_SETS.get(self.recipe.features.name).key(self.recipe.features)
 
+    @property
+    def extraction_key(self) -> str:
+        """The same for features that are kept: with the version of the code that extracts."""
+        package = FEATURE_SETS.requirement(self.recipe.features.name)
+        return " ".join(filter(None, [str(FEATURE_FORMAT), package, self.front_end]))
+
     def extract(self, heard: Sequence[Heard]) -> list[np.ndarray]:
         """Features of some utterances, each (frames, C, F); of an encoder, those of all layers.
 
@@ -230,7 +236,7 @@ class Predictor:
     @property
     def evidence_key(self) -> str:
         """A digest of all that arrays of `judge_speaker` depend on but for the speaker."""
-        known = hashlib.sha256(json.dumps([self.front_end, self.recipe.adaptation.kind]).encode())
+        known = hashlib.sha256(json.dumps([self.extraction_key, self.recipe.adaptation.kind]).encode())
         for network, prototypes in zip(self.networks, self.prototypes, strict=True):
             if prototypes is not None:
                 known.update(prototypes.means.tobytes())

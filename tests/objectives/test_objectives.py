@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ser_tune.metrics import METRICS
 from ser_tune.objectives import CompleteTrial, objectives_of
 from ser_tune.objectives.macs import multiply_adds
 from ser_tune.objectives.utterances import features_of_second, run_network
-from ser_tune.prediction import Predictor
+from ser_tune.prediction import Predictor, has_features_in
 from ser_tune.protocol import prepare
 from ser_tune.search import score_validation_speakers
 from ser_tune.search.several_objectives import refuse_other_machine
@@ -199,7 +200,12 @@ def _multiply_adds_of_layers(predict: Callable[[], None], network: nn.Module) ->
 
 @pytest.mark.slow
 def test_the_stressed_score_is_the_mean_over_worse_recordings_of_the_validation_speakers(
-    run: Callable[..., Any], recorder: Any, project: Project, tiny: Callable[..., Any], tmp_path: Path
+    run: Callable[..., Any],
+    recorder: Any,
+    project: Project,
+    tiny: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     names = ["uar", "stressed_uar", "worst_condition_uar", "seconds_per_second", "worst_group_uar:speaker"]
     run(1, **{"study.objectives": names})
@@ -221,6 +227,9 @@ def test_the_stressed_score_is_the_mean_over_worse_recordings_of_the_validation_
     stored = {path.name for path in (project.cache / "stressed").iterdir()}
     apart = {path.name for path in (tmp_path / "apart" / "stressed").iterdir()}
     assert apart <= stored  # one entry for search and evaluation
+    assert has_features_in(TYPICAL_CONDITIONS[0], prepared.corpus, predictor, tmp_path / "apart")
+    monkeypatch.setattr(import_module("ser_tune.prediction.predictor"), "FEATURE_FORMAT", 0)  # other code extracts
+    assert not has_features_in(TYPICAL_CONDITIONS[0], prepared.corpus, predictor, tmp_path / "apart")
     assert METRICS.get("uar").low <= outcome.values["worst_group_uar:speaker"] <= outcome.values["uar"]
 
 
