@@ -99,9 +99,9 @@ def test_each_corpus_or_language_is_held_out_once_as_a_whole(
 
 def test_folds_by_hand() -> None:
     corpus = _union({"a": 10, "b": 6, "c": 2})
-    one, two, three = _folds(corpus, "leave-one-corpus-out")
+    first, second, third = _folds(corpus, "leave-one-corpus-out")
     # Shares of a corpus validate in the folds after its own: speakers 0 and 5 in the next
-    assert [fold.key for fold in (one, two, three)] == [
+    assert [fold.key for fold in (first, second, third)] == [
         "b:s01+c:s00/a:",
         "a:s00+a:s05+c:s01/b:",
         "a:s01+a:s06+b:s00+b:s05/c:",
@@ -111,7 +111,7 @@ def test_folds_by_hand() -> None:
     assert urdu.held_out == ("b:",)
     (alone,) = _folds(corpus, "train-test", "b", "c")
     assert alone.key == "a:s00+a:s05/b:+c:"
-    assert outer_parts(corpus, (one, two, three)) == [("a:",), ("b:",), ("c:",)]
+    assert outer_parts(corpus, (first, second, third)) == [("a:",), ("b:",), ("c:",)]
     assert outer_parts(corpus, (german, urdu)) == [("a:", "c:"), ("b:",)]
 
 
@@ -122,9 +122,9 @@ def test_official_test_sides_are_tested_and_never_train() -> None:
     (fold,) = _folds(corpus, "train-test", "b")
     assert fold.test_speakers == ("b:s2", "b:s3")
     assert (fold.held_out, _of(corpus, fold.train, "corpus")) == (("b:",), {"a"})
-    one, two = _folds(corpus, "leave-one-corpus-out")
-    assert (one.test_speakers, two.test_speakers) == (("a:s0", "a:s1", "a:s2"), ("b:s2", "b:s3"))
-    assert _of(corpus, np.concatenate([one.train, one.validation]), "split") == {"train", "validation"}
+    first, second = _folds(corpus, "leave-one-corpus-out")
+    assert (first.test_speakers, second.test_speakers) == (("a:s0", "a:s1", "a:s2"), ("b:s2", "b:s3"))
+    assert _of(corpus, np.concatenate([first.train, first.validation]), "split") == {"train", "validation"}
     assert _of(corpus, never_seen(corpus, ["b:"]), "split") == {"test1", "test2"}
     assert _of(corpus, never_seen(corpus, ["b:s0", "a:"]), "speaker") == {"b:s0", "a:s0", "a:s1", "a:s2"}
 

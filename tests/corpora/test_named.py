@@ -184,7 +184,7 @@ def test_the_clips_of_a_television_series_are_those_of_its_tables(make: Make) ->
     (folder / "train" / "train_sent_emo.csv").write_text(table.format("Joey", "joy"), encoding="utf-8")
     (folder / "test_sent_emo.csv").write_text(table.format("joey ", "surprise"), encoding="utf-8")
     found = _read("meld", folder)
-    assert [_labels(one) for one in found] == [
+    assert [_labels(utterance) for utterance in found] == [
         ("train_dia0_utt1", "Joey", "happiness", "", "hi joe", ""),
         ("test_dia0_utt1", "Joey", "surprise", "", "hi joe", ""),
     ]

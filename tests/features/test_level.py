@@ -67,7 +67,7 @@ def test_a_predictor_reads_features_at_the_level_of_the_cached_ones(
     make_corpus: Callable[..., Corpus], tmp_path: Path
 ) -> None:
     corpus, at_level = make_corpus(0.3, 0.2), WAVEFORM.settings(level_db=-26.0)
-    entries = {extract_features(Extraction(corpus, WAVEFORM, one), tmp_path) for one in (at_level, WAVEFORM.settings())}
+    entries = {extract_features(Extraction(corpus, WAVEFORM, own), tmp_path) for own in (at_level, WAVEFORM.settings())}
     assert len(entries) == 2
     entry = extract_features(Extraction(corpus, WAVEFORM, at_level), tmp_path)
     stored = FeatureStore.open(tmp_path / entry)

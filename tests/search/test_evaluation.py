@@ -24,8 +24,10 @@ def _predictor(recipe: Any, outcomes: Sequence[Any]) -> Predictor:
     """The networks of some folds."""
     fitted = [one.fitted for one in outcomes]
     networks, scalings = [one.network for one in fitted], [one.scaling for one in fitted]
-    prototypes = [one.prototypes for one in fitted]
-    return Predictor(recipe, networks, scalings, prototypes=prototypes, folds=[one.fold.key for one in outcomes])
+    prototypes = [network.prototypes for network in fitted]
+    return Predictor(
+        recipe, networks, scalings, prototypes=prototypes, folds=[outcome.fold.key for outcome in outcomes]
+    )
 
 
 @pytest.fixture

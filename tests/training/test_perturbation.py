@@ -87,7 +87,7 @@ def test_statistics_of_all_are_those_of_clean_speech_and_copies_of_training_spea
 ) -> None:
     wanted = config(normalisation__kind=kind, perturbation__statistics="all", **COPIED)
     versions = (copied.features, *copied.copies)
-    frames = torch.cat([one.frames[: one.offsets[len(TRAIN)]] for one in versions]).numpy()
+    frames = torch.cat([version.frames[: version.offsets[len(TRAIN)]] for version in versions]).numpy()
     expected = Moments.of(frames, np.array([0, len(frames)])).scaling(np.arange(1), wanted.normalisation)
     scaling = fold_statistics(wanted, copied, TRAIN).train_scaling
     assert scaling is not None
