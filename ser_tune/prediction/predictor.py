@@ -13,7 +13,7 @@ import numpy as np
 from safetensors import safe_open
 
 from ..audio import SAMPLE_RATE_HZ, Heard, read_speech, to_speech
-from ..config import TOGETHER
+from ..config import TOGETHER, together
 from ..device import using_threads
 from ..encoders import FindEncoder, relocated
 from ..errors import AudioError
@@ -269,12 +269,14 @@ class Predictor:
             speakers: A number for each utterance's speaker, shape (U,).
             corpora: A number for each utterance's corpus in the union of the training, shape (U,), for scope `corpus`;
                 None takes all utterances for a corpus of their own.
-            sets: Utterances that adapt the network to each; None takes all of its speaker.
+            sets: Utterances that adapt the network to each, where it adapts or normalises by speaker; None takes all of
+                its speaker.
 
         Returns:
             The task's outputs of segments, shape (S, K), and the reader with the plan of these segments.
         """
-        if self.recipe.adapts or sets is not None:
+        # Sets change nothing where neither an adaptation nor the normalisation is by speaker
+        if self.recipe.adapts or (sets is not None and together(self.recipe) == "speaker"):
             adapted = self.adapted(number).outputs(utterances, which, sets or SpeakerSets.of(speakers, which))
             return adapted[:2]
         scaling = scaling_of_utterances(

@@ -196,3 +196,19 @@ def test_a_saved_predictor_adapts_as_it_did(tmp_path: Path) -> None:
         expected, _ = predictor.outputs(0, features, which, which * 0, sets=sets)
         found, _ = again.outputs(0, features, which, which * 0, sets=sets)
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("scope", ["train", "corpus", "speaker"])
+@given(seed=SEEDS)
+def test_without_adaptation_sets_of_whole_speakers_change_no_output(scope: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    recipe = _recipe("none", scope=scope)
+    features = _features(rng.normal(2.0, 3.0, size=(9, BANDS)))
+    speakers, corpora = np.repeat(np.arange(3), 3), np.repeat([0, 0, 1], 3)
+    shape = (2, 1, BANDS) if scope == "corpus" else (1, BANDS)
+    scaling = Scaling(rng.normal(size=shape).astype(np.float32), rng.uniform(0.5, 2, shape).astype(np.float32))
+    predictor = Predictor(recipe, [recipe.build_network()], [None if scope == "speaker" else scaling])
+    which = rng.permutation(9)[:5]
+    sets = SpeakerSets.of(speakers, which, Draw(None))
+    plain, given_sets = (predictor.outputs(0, features, which, speakers, corpora, own)[0] for own in (None, sets))
+    np.testing.assert_array_equal(given_sets, plain)
