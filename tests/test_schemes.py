@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ser_tune.corpora import Corpus, Utterance
 from ser_tune.errors import CorpusError
 from ser_tune.folds import Fold, held_out_speakers, never_seen, outer_parts, scheme_folds, selection_note, speaker_folds
+from ser_tune.protocol import Bond, find_leaks
 from tests.folding import emotion_strata
 from tests.made_corpora import made_corpus
 
@@ -216,3 +217,24 @@ def test_an_unknown_corpus_to_hold_out_is_answered_with_those_there_are() -> Non
     corpus = _union({"a": 2, "b": 2})
     with pytest.raises(CorpusError, match=r"has no speaker 'c:' to hold out; .* and its corpora a:, b:"):
         held_out_speakers(corpus, ["c:"])
+
+
+@QUICK
+@given(data=st.data())
+def test_a_sound_of_a_scored_speaker_is_found_in_training_whatever_the_official_split(data: st.DataObject) -> None:
+    sides = {"s0": "train", "s1": "validation", "s2": "test1", "s3": "test2", "s4": "train"}
+    official = [own for speaker, split in sides.items() for own in _utterances("b", [speaker], (split,))]
+    corpus = made_corpus([*_utterances("a", ["s0", "s1", "s2"]), *official, *_utterances("c", ["s0", "s1", "s2"])])
+    holdout = data.draw(st.sampled_from([(), ("b:",), ("b:s2",), ("b:s0",), ("c:",)]))
+    folds = _folds(corpus, "leave-one-corpus-out", holdout=holdout)
+    scored = never_seen(corpus, holdout)
+    first, second = (data.draw(st.integers(0, len(corpus.utterances) - 1)) for _ in range(2))
+    bond = Bond("hold the same sound", [[first, second]] if first != second else [])
+    found = find_leaks(corpus, folds, [bond], holdout=holdout)
+    sides_of = [
+        [name for name, rows in zip(("train", "validation", "test", "scored"), sides, strict=True) if row in rows]
+        for sides in ((fold.train, fold.validation, fold.test, scored) for fold in folds)
+        for row in (first, second)
+    ]
+    apart = any(one and other and one != other for one, other in zip(sides_of[::2], sides_of[1::2], strict=True))
+    assert bool(found) == (apart and first != second)

@@ -180,7 +180,10 @@ def _as_studied(checked: CheckedCorpus, definition: "StudyDefinition", project: 
         return replace(checked, check=_with(checked.check, [Problem("study", False, f"no study is possible: {error}")]))
     text = audits.text_baseline(corpus.utterances, folds, targets, task=task)
     facts = protocol.Protocol(facts={} if text is None else text.facts)
-    problems = [*_leaks(corpus, folds), *(Problem("text", False, warning) for warning in facts.warnings)]
+    problems = [
+        *_leaks(corpus, folds, definition.config.protocol.holdout),
+        *(Problem("text", False, warning) for warning in facts.warnings),
+    ]
     return replace(
         checked,
         check=_with(checked.check, problems),
@@ -214,7 +217,7 @@ def _with(found: "CorpusCheck", problems: "Sequence[Problem]") -> "CorpusCheck":
     return replace(found, problems=(*found.problems, *problems))
 
 
-def _leaks(corpus: "Corpus", folds: "Sequence[Fold]") -> "list[Problem]":
+def _leaks(corpus: "Corpus", folds: "Sequence[Fold]", holdout: "Sequence[str]") -> "list[Problem]":
     """Recordings that a study refuses, because speakers of two sides are cut from them.
 
     Whole recordings of equal sound are found before.
@@ -224,7 +227,7 @@ def _leaks(corpus: "Corpus", folds: "Sequence[Fold]") -> "list[Problem]":
     from ..corpora.check import Problem
 
     bond = protocol.Bond.of("are cut from one recording", corpus.contents)
-    leaks = protocol.find_leaks(corpus, folds, [bond])
+    leaks = protocol.find_leaks(corpus, folds, [bond], holdout=holdout)
     return [Problem("leak", True, protocol.leaks_in_words(corpus, leaks))] if leaks else []
 
 

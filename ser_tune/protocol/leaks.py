@@ -15,7 +15,7 @@ import numpy as np
 from ..corpora import Corpus, Sounds
 from ..errors import LeakError
 from ..features import Moments, Scaling
-from ..folds import Fold
+from ..folds import Fold, never_seen
 from ..likeness import near_identical
 from ..prediction import UtteranceFeatures
 from ..training import AnyTrial, TrainingData, fold_statistics
@@ -99,7 +99,12 @@ def bond_of_likeness(corpus: Corpus, sounds: Sounds) -> Bond:
 
 
 def find_leaks(
-    corpus: Corpus, folds: Sequence[Fold], bonds: Iterable[Bond], *, text_independent: bool = False
+    corpus: Corpus,
+    folds: Sequence[Fold],
+    bonds: Iterable[Bond],
+    *,
+    text_independent: bool = False,
+    holdout: Sequence[str] = (),
 ) -> list[Leak]:
     """Find utterances that belong together and are on two sides of a fold; held-out speakers are a side of their own.
 
@@ -108,6 +113,7 @@ def find_leaks(
         folds: The split.
         bonds: Groups that belong together.
         text_independent: Utterances on no side are unused, and no leak; so are utterances of nobody in any case.
+        holdout: Names of speakers who score the search at its end, as of `protocol.holdout`.
 
     Returns:
         Each pair once, in its first fold, by folds and then by bonds.
@@ -119,6 +125,7 @@ def find_leaks(
     no_side[corpus.nobody] = UNUSED
     if any(fold.held_out for fold in folds):  # sides of official splits that a scheme leaves out
         no_side[[bool(utterance.split) for utterance in corpus.utterances]] = UNUSED
+        no_side[never_seen(corpus, holdout)] = "held out"
     members = [(bond.what, *_members(bond)) for bond in bonds]
     found: dict[tuple[int, int], Leak] = {}
     for fold in folds:
@@ -144,6 +151,7 @@ def refuse_leaks(
     sounds: Sequence[str],
     *,
     text_independent: bool = False,
+    holdout: Sequence[str] = (),
     further: Sequence[Bond] = (),
 ) -> None:
     """Look for speakers and recordings on two sides of a fold.
@@ -153,13 +161,14 @@ def refuse_leaks(
         folds: The split.
         sounds: A hash of each utterance's decoded sound, shape (U,).
         text_independent: Look for texts on two sides as well. Utterances on no side are then unused, and no leak.
+        holdout: Names of speakers who score the search at its end, as of `protocol.holdout`.
         further: Further groups that belong together.
 
     Raises:
         LeakError: There are leaks; the message names the utterances.
     """
     bonds = [*_bonds_of(corpus, sounds, text_independent=text_independent), *further]
-    if leaks := find_leaks(corpus, folds, bonds, text_independent=text_independent):
+    if leaks := find_leaks(corpus, folds, bonds, text_independent=text_independent, holdout=holdout):
         raise LeakError(leaks_in_words(corpus, leaks))
 
 

@@ -69,7 +69,14 @@ class Trainer:
         protocol = definition.config.protocol
         self._sounds = sounds.digests
         alike = [bond_of_likeness(corpus, sounds)] if protocol.near_identical == "refuse" else []
-        refuse_leaks(corpus, folds, self._sounds, text_independent=protocol.text_independent, further=alike)
+        refuse_leaks(
+            corpus,
+            folds,
+            self._sounds,
+            text_independent=protocol.text_independent,
+            holdout=protocol.holdout,
+            further=alike,
+        )
         self._read = DataReader(cache / "features")
         settings = definition.config.study
         self.executor = EXECUTORS.get(settings.executor).build(settings, cache / "features", self.train)
