@@ -59,12 +59,12 @@ def make(
     Raises:
         SerTuneError: The pattern is wrong or describes no recording, or there is another table already.
     """
-    from ..corpora.making import make_table, write_table
+    from ..corpora.making import default_table, make_table, write_table
 
     place = Path(folder)
     if pattern is None:
         raise _without_pattern(place, located(project))
-    file = path_or_none(out) or place.absolute().with_name(f"{place.absolute().name}.csv")
+    file = path_or_none(out) or default_table(place)
     table = make_table(place, pattern, file, mapping=mapping)
     write_table(file, table, overwrite=overwrite)
     return MadeCorpus(file, table, check("manifest", data=file, project=project, progressed=progressed))

@@ -3,8 +3,9 @@
 import csv
 import io
 import os
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from .folder import recordings_in
 from .manifest import META, OPTIONAL_COLUMNS
 from .name_pattern import AUDIO_ENDINGS, NamePattern
 
-__all__ = ["MadeTable", "first_names", "make_table", "recordings_of", "write_table"]
+__all__ = ["MadeTable", "default_table", "first_names", "make_table", "recordings_of", "write_table"]
 
 LISTED = 3
 """File names that a message lists."""
 NEEDED = ("speaker", "emotion")
+FILLED = (*NEEDED, "session", "split")
+"""Columns that have a value in every row."""
 _COLUMNS = frozenset((*NEEDED, *OPTIONAL_COLUMNS)) - {"start", "end", "duration"}
 """Fields of a pattern that are columns of a table."""
 
@@ -32,9 +35,11 @@ class MadeTable:
     unread: tuple[str, ...]
     """Fields of the pattern that no column has, in order."""
     unlike: tuple[Path, ...]
-    """Recordings whose names the pattern does not describe, relative to the folder."""
+    """Recordings whose names the pattern does not describe, or with an empty field, relative to the folder."""
     ambiguous: tuple[Path, ...]
     """Recordings whose names it describes in several ways, relative to the folder."""
+    unusable: tuple[Path, ...]
+    """Links to no file, and recordings whose paths no table can have, relative to the folder."""
     dropped: Mapping[str, int]
     """Emotion that the mapping leaves out to its number of recordings, sorted."""
     others: Mapping[str, int]
@@ -46,6 +51,12 @@ class MadeTable:
         written = io.StringIO()
         csv.writer(written, lineterminator="\n").writerows([self.columns, *self.rows])
         return written.getvalue()
+
+
+def default_table(folder: Path) -> Path:
+    """The table beside a folder, called by its name."""
+    place = _absolute(folder)
+    return place.with_name(f"{place.name}.csv")
 
 
 def recordings_of(folder: Path) -> list[Path]:
@@ -78,18 +89,26 @@ def make_table(folder: Path, pattern: str, table: Path, *, mapping: Mapping[str,
 
     Raises:
         CorpusError: The folder cannot be read, the pattern is wrong or describes no recording, the table would be
-            outside all folders above the recordings, or the mapping names an emotion that no recording has.
+            outside all folders above the recordings or be called like a recording, or the mapping names an emotion that
+            no recording has, or leaves none.
     """
-    paths, start = recordings_of(folder), table.absolute().parent
-    if not folder.absolute().is_relative_to(start):
-        raise CorpusError(f"'{table}' is not in '{folder}' or above it; expected a table that is, such as {folder}.csv")
+    paths, place = recordings_of(folder), _absolute(folder)
+    start = _absolute(table).parent
+    if table.suffix.lower() in AUDIO_ENDINGS:
+        raise CorpusError(f"'{table}' is called like a recording; expected a table, such as {default_table(folder)}")
+    if not place.is_relative_to(start):
+        raise CorpusError(
+            f"'{table}' is not in '{folder}' or above it; expected a table that is, such as {default_table(folder)}"
+        )
     names = NamePattern(pattern)
     if lacks := [name for name in NEEDED if name not in names.fields]:
         raise CorpusError(
             f"pattern '{pattern}' lacks {' and '.join(f'{{{name}}}' for name in lacks)}; expected such as "
             "{speaker}_{emotion}_*.wav, or {emotion}/{speaker}_*.wav where folders have the emotions"
         )
-    found = {path: fields for path in paths if (fields := names.parse(path.relative_to(folder))) is not None}
+    unusable = [path for path in paths if not (path.is_file() and _is_nameable(path.relative_to(folder).as_posix()))]
+    usable = sorted(set(paths) - set(unusable))
+    found = {path: fields for path in usable if (fields := _fields(names, path.relative_to(folder)))}
     if not found:
         raise _nothing_found(folder, names, paths)
     written = mapping or {}
@@ -98,14 +117,16 @@ def make_table(folder: Path, pattern: str, table: Path, *, mapping: Mapping[str,
         raise CorpusError(f"--map names '{unknown[0]}', which no file name has as its emotion; expected one of {there}")
     columns = [name for name in names.fields if name in _COLUMNS or name.startswith(META)]
     kept = {path: fields for path, fields in found.items() if written.get(fields["emotion"], "-")}
-    left = [path for path in paths if path not in found]
+    if not kept:
+        raise CorpusError("--map leaves all recordings out; expected an emotion to keep")
+    left = [path for path in usable if path not in found]
     ambiguous = [path for path in left if names.is_ambiguous(path.relative_to(folder))]
     return MadeTable(
         columns=("path", *columns),
         rows=tuple(
             (
-                path.absolute().relative_to(start).as_posix(),
-                *(written.get(value, value) if name == "emotion" else value for name, value in _cells(fields, columns)),
+                (place / path.relative_to(folder)).relative_to(start).as_posix(),
+                *(written.get(fields[name], fields[name]) if name == "emotion" else fields[name] for name in columns),
             )
             for path, fields in kept.items()
         ),
@@ -113,6 +134,7 @@ def make_table(folder: Path, pattern: str, table: Path, *, mapping: Mapping[str,
         dropped=dict(sorted(Counter(fields["emotion"] for path, fields in found.items() if path not in kept).items())),
         unlike=tuple(path.relative_to(folder) for path in left if path not in ambiguous),
         ambiguous=tuple(path.relative_to(folder) for path in ambiguous),
+        unusable=tuple(path.relative_to(folder) for path in unusable),
         others=_others(folder, table),
     )
 
@@ -138,8 +160,20 @@ def write_table(table: Path, made: MadeTable, *, overwrite: bool = False) -> Non
         raise CorpusError(f"'{table}' cannot be written: {error.strerror}") from None
 
 
-def _cells(fields: Mapping[str, str], columns: Sequence[str]) -> Iterable[tuple[str, str]]:
-    return ((name, fields[name].strip()) for name in columns)
+def _absolute(path: Path) -> Path:
+    """A path from the root, without `..`; links stay where there is none."""
+    return path.resolve() if ".." in path.parts else path.absolute()
+
+
+def _is_nameable(path: str) -> bool:
+    """Whether a table can have a path: it is UTF-8 without control characters and line ends."""
+    return not any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in path)
+
+
+def _fields(names: NamePattern, path: Path) -> Mapping[str, str]:
+    """The fields of a path, without blanks around them; none where it does not match, or a needed field is empty."""
+    fields = {name: value.strip() for name, value in (names.parse(path) or {}).items()}
+    return fields if all(fields.get(name, "-") for name in FILLED) else {}
 
 
 def _nothing_found(folder: Path, names: NamePattern, paths: Sequence[Path]) -> CorpusError:

@@ -18,7 +18,8 @@ class NamePattern:
     """A pattern of the last parts of a path.
 
     `{field}` is any text within a part, `{field:REGEX}` a text that the regular expression matches, `*` any text within
-    a part. Letters match in any case. A path that two different texts of a field fit is ambiguous and does not match.
+    a part. Letters match in any case. A path that two different texts of a field fit is ambiguous and does not match;
+    a field with a regular expression has the text that the expression takes first.
     """
 
     text: str

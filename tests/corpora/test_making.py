@@ -1,5 +1,6 @@
 """Tables made from the names of files: patterns are exact, or say which names they cannot read."""
 
+import tempfile
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -137,3 +138,43 @@ def test_a_table_lies_above_its_recordings(folder: Path, tmp_path: Path) -> None
         make_table(folder, "{speaker}_{emotion}_{n}.wav", tmp_path / "else" / "t.csv")
     with pytest.raises(CorpusError, match=r"nowhere' is not a folder; expected the folder of the recordings"):
         make_table(tmp_path / "nowhere", "{speaker}_{emotion}.wav", tmp_path / "t.csv")
+
+
+HOSTILE = st.text("ab =@+-\"',;|\\\t\n\r\x1b\x85\u2028\u200büü\udce9%", min_size=1, max_size=6)
+
+
+@given(st.lists(st.tuples(HOSTILE, HOSTILE), min_size=1, max_size=4, unique=True))
+def test_every_table_that_is_made_is_a_corpus_of_the_names(names: list[tuple[str, str]]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder, table = Path(place, "mine"), Path(place, "mine.csv")
+        folder.mkdir()
+        for speaker, emotion in [("anna", "joy"), *names]:
+            (folder / f"{speaker}_{emotion}.wav").touch()
+        made = make_table(folder, "{speaker}_{emotion}", table)
+        write_table(table, made)
+        found = CORPORA.get("manifest").read(table, folder)
+        assert [(own.speaker, own.emotion) for own in found] == [row[1:] for row in made.rows]
+        assert [own.path for own in found] == [table.parent / row[0] for row in made.rows]
+        left = {*made.unlike, *made.ambiguous, *made.unusable}
+        assert len(left) + len(found) == len(list(folder.iterdir()))
+
+
+def test_links_to_no_file_are_left_out(folder: Path) -> None:
+    (folder / "dora_W_1.wav").symlink_to("nowhere.wav")
+    made = make_table(folder, "{speaker}_{emotion}_{n:[0-9]}.wav", folder / "t.csv")
+    assert [path.name for path in made.unusable] == ["dora_W_1.wav"]
+
+
+@pytest.mark.parametrize(
+    ("name", "mapping", "message"),
+    [
+        ("anna_W_1.WAV", {}, r"anna_W_1\.WAV' is called like a recording; expected a table, such as .*mine\.csv$"),
+        ("t.csv", {"W": "", "N": ""}, "--map leaves all recordings out"),
+        ("deep/../../../t/t.csv", {}, "or above it; expected a table that is, such as "),
+    ],
+)
+def test_tables_that_no_corpus_could_be_are_refused(
+    folder: Path, name: str, mapping: dict[str, str], message: str
+) -> None:
+    with pytest.raises(CorpusError, match=message):
+        make_table(folder, "{speaker}_{emotion}_{n:[0-9]}.wav", folder / name, mapping=mapping)

@@ -44,6 +44,7 @@ def _record(made: api.MadeCorpus) -> dict[str, object]:
         "unread_fields": list(table.unread),
         "not_described": [path.as_posix() for path in table.unlike],
         "ambiguous": [path.as_posix() for path in table.ambiguous],
+        "unusable": [path.as_posix() for path in table.unusable],
         "left_out": dict(table.dropped),
         "other_files": dict(table.others),
         "check": check_record(made.checked),
@@ -72,6 +73,7 @@ def _left_out(table: "MadeTable") -> Sequence[str]:
     for paths, reason in (
         (table.unlike, "the pattern does not fit"),
         (table.ambiguous, "the pattern fits in several ways"),
+        (table.unusable, "no table can have the path, or it is a link to no file"),
     ):
         if paths:
             plural = "recording is" if len(paths) == 1 else "recordings are"
