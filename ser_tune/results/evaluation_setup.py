@@ -1,7 +1,7 @@
 """Setup of an evaluation: utterances of a corpus, the networks that judge them, and their classes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from ..corpora import CORPORA, LABELS, UNION_NEEDS, Corpus, LabelMapping, Uttera
 from ..definition import StudyDefinition, targets_of
 from ..errors import ConfigError, CorpusError
 from ..features import copies_in_words
-from ..folds import selection_note
+from ..folds import held_out_speakers, selection_note
 from ..metrics import Metric
 from ..prediction import Recipe
 from ..protocol import Prepared, load_corpus, prepare
@@ -71,6 +71,8 @@ class EvaluationSetup:
     """Limits of the meaning of the scores."""
     of_own_folds: bool = False
     """Whether fold networks judge test speakers of the version's own corpus."""
+    held_out_with: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Judged speaker to all speakers whom the fold network held out, where folds hold out corpora or languages."""
     version: ModelVersion | None = None
     """None for a nested study."""
 
@@ -156,6 +158,7 @@ def set_up_evaluation(
         left_out={**left_out, **matched.left_out},
         notes=[*notes, *matched.notes, *_transductive(predictor.recipe), *_copies(trial.perturbation)],
         of_own_folds=own is not None,
+        held_out_with={} if own is None else _held_out_together(own),
         version=version,
     )
 
@@ -286,6 +289,12 @@ def _own_networks(
     missing = len(study.corpus.utterances) - len(networks.numbers)
     left_out = {"no trained fold tests them": missing} if missing else {}
     return networks, left_out, [f"{OWN_NOTE}; {selection_note(study.folds)}"]
+
+
+def _held_out_together(study: Prepared) -> dict[str, frozenset[str]]:
+    """Tested speaker to all speakers of the corpora or languages that the fold holds out; empty for other folds."""
+    out = [held_out_speakers(study.corpus, fold.held_out) for fold in study.folds]
+    return {speaker: own for own in out for speaker in own}
 
 
 def _of_somebody(corpus: Corpus, numbers: np.ndarray, left_out: dict[str, int]) -> np.ndarray:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ConfigError
+from ..folds import never_seen
 from ..metrics import Metric
 from ..registry import version_folder
 from ..resampling import GroupScore, score_groups
@@ -18,8 +19,9 @@ from .nested_scores import nested_runs
 __all__ = ["SetCoverage", "measure_sets"]
 
 OWN = "each speaker by sets that the model's other validation speakers calibrated"
+APART = "each corpus or language by sets that the validation speakers of the others calibrated"
 NESTED = "each speaker by sets that the validation speakers of the search that never saw them calibrated"
-ELSEWHERE = "sets that all validation speakers of the model calibrated, who are of another corpus"
+ELSEWHERE = "sets that all validation speakers of the model calibrated, who are of other recordings"
 
 
 def _missed(truth: np.ndarray, _: np.ndarray, groups: np.ndarray, n_groups: int, __: int) -> np.ndarray:
@@ -142,26 +144,30 @@ def _calibrations(
     workspace: Workspace, setup: EvaluationSetup, state: Callable[[PredictionSets], StatedSets]
 ) -> tuple[str, list[tuple[np.ndarray, StatedSets]]]:
     """The calibration in words, and rows of utterances with the sets that they are judged by."""
-    speakers = [utterance.speaker for utterance in setup.utterances]
     if setup.version is None:
-        found = [(rows, state(_sets_of(predictions))) for rows, predictions in _searches(workspace, setup, speakers)]
-        return NESTED, found
+        return NESTED, [(rows, state(_sets_of(predictions))) for rows, predictions in _searches(workspace, setup)]
+    speakers = [utterance.speaker for utterance in setup.utterances]
     if not setup.of_own_folds:
         return ELSEWHERE, [(np.arange(len(speakers)), state(prediction_sets_of(version_folder(setup.version))))]
     predictions = read_predictions(workspace, setup.run, "validation")
     if predictions is None:
         raise ConfigError(f"{setup.model} has no validation predictions, which calibrate prediction sets")
-    known = np.array(predictions.speakers)
-    return OWN, [(rows, state(_sets_of(predictions, known != speaker))) for speaker, rows in rows_by(speakers).items()]
+    known, together = np.array(predictions.speakers), setup.held_out_with
+    # A network that held a whole corpus out is to be judged without its other speakers too, in whom other folds trained
+    found = []
+    for rows in rows_by([min(together.get(speaker, {speaker})) for speaker in speakers]).values():
+        speaker = speakers[rows[0]]
+        others = ~np.isin(known, sorted(together.get(speaker, {speaker})))
+        found.append((rows, state(_sets_of(predictions, others))))
+    return APART if together else OWN, found
 
 
-def _searches(
-    workspace: Workspace, setup: EvaluationSetup, speakers: Sequence[str]
-) -> Iterator[tuple[np.ndarray, Predictions]]:
+def _searches(workspace: Workspace, setup: EvaluationSetup) -> Iterator[tuple[np.ndarray, Predictions]]:
     """Rows of the speakers that each search of a nested study never saw, and the search's validation predictions."""
-    for unseen, run in nested_runs(workspace, setup.model, setup.networks.corpus.name):
+    corpus = setup.networks.corpus
+    for unseen, run in nested_runs(workspace, setup.model, corpus.name):
         predictions = read_predictions(workspace, run, "validation")
-        rows = np.flatnonzero(np.isin(speakers, list(unseen)))
+        rows = np.flatnonzero(np.isin(setup.networks.numbers, never_seen(corpus, unseen)))
         if predictions is None:
             raise ConfigError(f"{setup.model} has a search without validation predictions, which calibrate sets")
         if len(rows):

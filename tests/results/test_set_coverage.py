@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ser_tune.corpora import LabelMapping
+from ser_tune.corpora import LabelMapping, Utterance
 from ser_tune.errors import ConfigError
+from ser_tune.folds import never_seen
 from ser_tune.results import measure_sets, set_coverage
 from ser_tune.tasks import TASKS, PredictionSets, calibrate_sets
 from ser_tune.tracking import Predictions
+from tests.made_corpora import made_corpus
 
 NAMES = ("anger", "joy", "sadness")
 RNG = np.random.default_rng(0)
@@ -31,7 +33,7 @@ def _setup(shared: tuple[str, ...] = NAMES, **more: Any) -> Any:
     truth = np.array([shared.index(NAMES[number]) for number in TRUTH[kept]])
     mapping = LabelMapping(dict.fromkeys(shared), (), NAMES, shared, unused)  # type: ignore[arg-type]
     utterances = [SimpleNamespace(speaker=f"s{number}") for number in SPEAKERS[kept]]
-    defaults = {"of_own_folds": False, "version": object(), "run": None, "model": "m/1"}
+    defaults = {"of_own_folds": False, "version": object(), "run": None, "model": "m/1", "held_out_with": {}}
     return kept, SimpleNamespace(
         task=TASKS.get("classification"),
         mapping=mapping,
@@ -63,7 +65,7 @@ def test_errors_and_sizes_are_those_of_the_sets(monkeypatch: pytest.MonkeyPatch)
     assert (found.decided, found.wrong) == pytest.approx((single.mean(), missed[single].mean()))
     by_speaker = [group.scores["set_error"].value for group in found.groups["speaker"]]
     assert by_speaker == pytest.approx([missed[number == SPEAKERS].mean() for number in range(8)])
-    assert found.calibration.endswith("who are of another corpus")
+    assert found.calibration.endswith("who are of other recordings")
 
 
 def test_the_classes_of_a_set_are_all_of_the_model_s_also_where_the_corpus_has_fewer(
@@ -93,6 +95,45 @@ def test_own_speakers_are_judged_by_the_sets_of_the_others(monkeypatch: pytest.M
     monkeypatch.setattr(set_coverage, "read_predictions", lambda *of: None)
     with pytest.raises(ConfigError, match="no validation predictions"):
         measure_sets(None, setup, np.log(SHOWN), error_rate=0.2, groups={})  # type: ignore[arg-type]
+
+
+def test_corpora_that_were_held_out_are_judged_by_the_sets_of_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = tuple(f"s{number}" for number in SPEAKERS)
+    halves = [frozenset(names[: len(names) // 2]), frozenset(names[len(names) // 2 :])]
+    _, setup = _setup(of_own_folds=True, held_out_with={name: half for half in halves for name in half})
+    stored = Predictions(setup.task, NAMES, names, names, TRUTH, TRUTH, SHOWN)
+    monkeypatch.setattr(set_coverage, "read_predictions", lambda *of: stored)
+    found = measure_sets(None, setup, np.log(SHOWN), error_rate=0.3, groups={})  # type: ignore[arg-type]
+    missed = np.zeros(len(TRUTH))
+    for half in halves:
+        own = np.isin(names, sorted(half))
+        others = calibrate_sets("classes", SHOWN[~own], TRUTH[~own], SPEAKERS[~own])
+        assert others is not None
+        missed[own] = ~others.at(0.3).covers(SHOWN[own], TRUTH[own])[:, 0]
+    assert found.error.scores["set_error"].value == pytest.approx(missed.mean())
+    assert found.calibration == set_coverage.APART
+
+
+@pytest.mark.parametrize("unseen", [[("a:",), ("b:",)], [("a:s0",), ("a:s1",), ("b:s0", "b:s1")]])
+def test_each_search_of_a_nested_study_calibrates_for_the_speakers_that_it_never_saw(
+    monkeypatch: pytest.MonkeyPatch, unseen: list[tuple[str, ...]]
+) -> None:
+    spoken = [(label, speaker, emotion) for label in "ab" for speaker in ("s0", "s1") for emotion in NAMES[:2]]
+    corpus = made_corpus(
+        [
+            Utterance(f"{number}", Path("x"), f"{label}:{speaker}", emotion, corpus=label)
+            for number, (label, speaker, emotion) in enumerate(spoken)
+        ]
+    )
+    monkeypatch.setattr(set_coverage, "nested_runs", lambda *of: [(part, part) for part in unseen])
+    monkeypatch.setattr(set_coverage, "read_predictions", lambda workspace, run, side: run)
+    numbers = np.concatenate([never_seen(corpus, part) for part in unseen])
+    kept = numbers[np.random.default_rng(0).random(len(numbers)) < 0.7]
+    setup: Any = SimpleNamespace(model="m", networks=SimpleNamespace(corpus=corpus, numbers=kept))
+    found = list(set_coverage._searches(None, setup))  # type: ignore[arg-type]
+    assert sorted(np.concatenate([rows for rows, _ in found]).tolist()) == list(range(len(kept)))
+    for rows, part in found:
+        assert set(kept[rows]) <= set(never_seen(corpus, part))  # type: ignore[arg-type]
 
 
 @pytest.mark.slow
