@@ -53,7 +53,7 @@ def pretraining_of(corpora: Mapping[str, str], *settings: object) -> Pretraining
     if len(found) == 1:
         return worst
     sentences = dict.fromkeys(pretraining.sentence for pretraining in found.values())
-    seen = tuple(name for name, pretraining in found.items() if pretraining.state == "seen")
+    seen = tuple(sorted(name for name, pretraining in found.items() if pretraining.state == "seen"))
     return replace(worst, sentence="; ".join(sentences), seen=seen)
 
 

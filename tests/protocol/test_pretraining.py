@@ -1,5 +1,7 @@
 """Pretraining contamination: what is known of an encoder's recordings, and where a study says so."""
 
+import itertools
+
 import pytest
 
 from ser_tune.encoders import CHECKPOINTS, find_checkpoint
@@ -79,3 +81,12 @@ def test_an_encoder_that_saw_the_corpus_changes_the_fingerprint_and_warns() -> N
     assert seen.fingerprint != clean.fingerprint
     (warning,) = seen.warnings
     assert warning.startswith("pretraining contamination: the encoder hubert-large-superb-er learned from this corpus")
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(["a", "b", "emodb"])))
+def test_the_order_of_a_union_is_no_part_of_what_its_encoder_saw(order: tuple[str, ...]) -> None:
+    readers = {"a": "iemocap", "b": "iemocap", "emodb": "emodb"}
+    encoder = EncoderSettings(checkpoint="superb/hubert-large-superb-er")
+    known = pretraining_of({name: readers[name] for name in order}, encoder)
+    assert known is not None
+    assert known.facts == {"pretraining_union": "hubert-large-superb-er learned from a, b"}
