@@ -5,7 +5,7 @@ Scores with different fingerprints are never ranked together.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -48,6 +48,9 @@ WARNINGS = {
     "nobody": "{}; whether held-out speakers speak in them is not known",
 }
 """Facts that limit the meaning of a score, and the sentence that accompanies the score; {} is the fact's value."""
+
+ELSEWHERE = ("unlabelled",)
+"""Those of them that are about recordings which may be of any corpus."""
 
 Fact: TypeAlias = str | tuple[str, ...]
 
@@ -220,8 +223,16 @@ class Protocol:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences on limits of the scores' meaning, to be shown beside every score."""
+        return tuple(self._warned(WARNINGS))
+
+    @property
+    def warnings_elsewhere(self) -> tuple[str, ...]:
+        """Those of them that hold for the model's scores on any corpus."""
+        return tuple(self._warned(ELSEWHERE))
+
+    def _warned(self, names: Iterable[str]) -> Iterator[str]:
         shown = self.in_words
-        return tuple(words.format(shown[name]) for name, words in WARNINGS.items() if name in shown)
+        return (WARNINGS[name].format(shown[name]) for name in names if name in shown)
 
     @property
     def _texts(self) -> dict[str, str]:

@@ -156,7 +156,13 @@ def set_up_evaluation(
         metrics=definition.metrics,
         matched=matched,
         left_out={**left_out, **matched.left_out},
-        notes=[*notes, *matched.notes, *_transductive(predictor.recipe), *_copies(trial.perturbation)],
+        notes=[
+            *notes,
+            *matched.notes,
+            *protocol_of(run).warnings_elsewhere,
+            *_transductive(predictor.recipe),
+            *_copies(trial.perturbation),
+        ],
         of_own_folds=own is not None,
         held_out_with={} if own is None else _held_out_together(own),
         version=version,
@@ -222,7 +228,12 @@ def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: CorpusSett
         metrics=definition.metrics,
         matched=matched,
         left_out=matched.left_out,
-        notes=[NESTED_NOTE, *_transductive(definition.config), *_copies(definition.config.perturbation)],
+        notes=[
+            NESTED_NOTE,
+            *protocol.warnings_elsewhere,
+            *_transductive(definition.config),
+            *_copies(definition.config.perturbation),
+        ],
     )
 
 

@@ -10,6 +10,7 @@ from ser_tune.config import Choice
 from ser_tune.corpora import Corpus, Utterance, read_unlabelled
 from ser_tune.errors import ConfigError, CorpusError
 from ser_tune.folds import Fold
+from ser_tune.protocol import Protocol
 from ser_tune.protocol.domains import refuse_unfitting_corpora, unlabelled_in_words
 from ser_tune.search import define_study
 from tests.made_corpora import made_corpus
@@ -106,6 +107,14 @@ def test_unlabelled_speech_is_read_by_its_sound_alone(tmp_path: Path) -> None:
     object.__setattr__(labelled, "contents", found.contents[:1])
     words = unlabelled_in_words(found, labelled)
     assert words.startswith("2 recordings, 1 of them of the corpus, SHA-256 ")
+
+
+def test_speech_of_the_target_is_told_beside_scores_on_every_corpus() -> None:
+    known = Protocol(facts={"unlabelled": "2 recordings", "text_baseline": "0.9", "nobody": "2 of 3"})
+    (warning,) = known.warnings_elsewhere
+    assert warning in known.warnings
+    assert warning.startswith("training reads the sound of 2 recordings: ")
+    assert Protocol(facts={"text_baseline": "0.9"}).warnings_elsewhere == ()
 
 
 @pytest.mark.parametrize("name", ["missing", "empty"])
