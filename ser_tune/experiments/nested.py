@@ -26,6 +26,7 @@ from ..tracking import (
     NETWORKS_TAG,
     STUDY_NAME_TAG,
     Workspace,
+    corpus_tags,
     log_selection,
     metrics_of_sets,
     name_of,
@@ -123,7 +124,8 @@ def _score(prepared: Prepared, searches: Sequence[Prepared], folds: Sequence[Out
         held_out.append((predictions.truth, predictions.predicted, speakers))
     outer = score(held_out, definition.metrics, len(prepared.targets.names))
     sets = metrics_of_sets(_by_corpus(prepared, folds, held_out), definition.metrics, prepared.targets.names)
-    return Nested(definition.name, folds, outer, Protocol(facts=facts), objective, scored_sets(sets))
+    parts = definition.config.corpus.parts if prepared.corpus.is_union else ()
+    return Nested(definition.name, folds, outer, Protocol(facts=facts), objective, scored_sets(sets), parts)
 
 
 def _by_corpus(
@@ -194,12 +196,12 @@ def _outer_fold(
 
 def _log(workspace: Workspace, prepared: Prepared, nested: Nested) -> None:
     """Log the outer scores and their protocol as a run; the same run when called again."""
-    name, tags = f"{prepared.definition.name}, nested", protocol_tags(nested.protocol)
+    name, of_corpus = f"{prepared.definition.name}, nested", corpus_tags(prepared.corpus)
     experiment = workspace.experiment(prepared.corpus.name)
     runs = search_runs(workspace, "", [experiment], tags={STUDY_NAME_TAG: prepared.definition.name})
     run = next((run for run in runs if run.info.run_name == name and _has_protocol(run, nested.protocol)), None)
     if run is None:
-        tags |= {**process_tag(), STUDY_NAME_TAG: prepared.definition.name}
+        tags = {**protocol_tags(nested.protocol), **process_tag(), STUDY_NAME_TAG: prepared.definition.name}
         run = workspace.client.create_run(experiment, run_name=name, tags=tags)
     values, objective = score_metrics(nested.outer, prepared.targets.names, "outer"), nested.objective.name
     values |= {
@@ -210,7 +212,8 @@ def _log(workspace: Workspace, prepared: Prepared, nested: Nested) -> None:
     values |= {key: value for found in nested.sets for key, value in found.metrics.items()}
     if (interval := nested.optimism_interval).known:
         values |= {"optimism_low": interval.low, "optimism_high": interval.high}
-    workspace.client.set_tag(run.info.run_id, NETWORKS_TAG, nested.networks)
+    for key, value in {**of_corpus, NETWORKS_TAG: nested.networks}.items():
+        workspace.client.set_tag(run.info.run_id, key, value)
     now = int(time.time() * 1000)
     settings = flatten(prepared.definition.config.model_dump(mode="json"))
     params = [

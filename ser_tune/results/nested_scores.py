@@ -79,6 +79,8 @@ class Nested:
     """Objective of the searches; all scores but `outer` and `sets` are of it."""
     sets: Sequence[ScoredSet] = ()
     """Outer scores of each corpus of a union."""
+    parts: tuple[CorpusPart, ...] = ()
+    """The corpora of a union, as users write them."""
 
     @property
     def networks(self) -> str:

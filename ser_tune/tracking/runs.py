@@ -44,6 +44,7 @@ __all__ = [
     "TRIAL_TAG",
     "UNKNOWN_NETWORKS",
     "best_first",
+    "corpus_tags",
     "find_runs",
     "is_complete",
     "metrics_of",
@@ -128,13 +129,17 @@ def protocol_tags(protocol: "Protocol") -> dict[str, str]:
     return tags
 
 
+def corpus_tags(corpus: Corpus) -> dict[str, str]:
+    """Tags of a run's corpus that `readers_of` reads."""
+    return {CORPUS_TAG: corpus.name, **({READERS_TAG: json.dumps(corpus.readers)} if corpus.is_union else {})}
+
+
 def origin_tags(corpus: Corpus, protocol: "Protocol") -> dict[str, str]:
     """Tags of the origin of a run's scores: corpus, protocol, versions of packages, commit."""
     packages = (*PACKAGES, *(package for package in OPTIONAL if find_spec(package) is not None))
     tags = {
         MLFLOW_SOURCE_NAME: "ser-tune",
-        CORPUS_TAG: corpus.name,
-        **({READERS_TAG: json.dumps(corpus.readers)} if corpus.is_union else {}),
+        **corpus_tags(corpus),
         "ser_tune.corpus_digest": corpus.digest,
         **protocol_tags(protocol),
         **{f"version.{package}": version(package) for package in packages},

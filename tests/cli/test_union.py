@@ -107,6 +107,24 @@ def test_a_union_is_predicted_with_reported_and_replayed(
     assert "manifest+calls" in page.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("scheme", ["leave-one-corpus-out", "speakers"])
+def test_a_nested_union_is_evaluated_as_a_whole_and_by_corpus(
+    union: tuple[Path, list[str]], call: Callable[..., Any], tmp_path: Path, scheme: str
+) -> None:
+    root, options = copy_project(union[0] / "project", tmp_path / "project"), union[1]
+    told = call(root, "study", *options, "--trials", "1", *SETTINGS, "--scheme", scheme, "--nested", "--name", "outer")
+    assert told.code == 0, told.err
+    following = f"next: ser-tune evaluate outer {' '.join(options)}"
+    assert told.out.splitlines()[-1].replace("'", "") == following
+    (whole,) = _found(call, root, "evaluate", "outer", *options, "--by", "corpus", "--error-rate", "0.5", "--json")
+    of_corpus = {row["group"]: row for row in whole["scores"] if row["kind"] == "corpus"}
+    assert {label: row["utterances"] for label, row in of_corpus.items()} == {"manifest": 16, "calls": 12}
+    assert whole["prediction_sets"]["measured"][0]["utterances"] == 28
+    (part,) = _found(call, root, "evaluate", "outer", "--corpus", options[3], "--error-rate", "0.5", "--json")
+    assert part["scores"][0]["uar"] == of_corpus["calls"]["uar"]
+    assert part["prediction_sets"]["measured"][0]["utterances"] == 12
+
+
 def test_a_union_that_was_moved_is_found_by_its_new_places(
     union: tuple[Path, list[str]], call: Callable[..., Any]
 ) -> None:

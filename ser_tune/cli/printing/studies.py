@@ -284,7 +284,8 @@ def _print_nested(nested: "Nested", tracking_uri: str | None) -> None:
     print_warnings(nested.protocol.warnings)
     results.print("nothing is registered: run the study without --nested for a champion")
     where = f" --tracking-uri {shlex.quote(tracking_uri)}" if tracking_uri else ""
-    results.print(f"next: ser-tune evaluate {nested.study} --corpus {nested.protocol.corpus}{where}")
+    corpora = " ".join(f"--corpus {shlex.quote(str(part))}" for part in nested.parts or (nested.protocol.corpus,))
+    results.print(f"next: ser-tune evaluate {nested.study} {corpora}{where}")
 
 
 def _optimism(nested: "Nested") -> str:
