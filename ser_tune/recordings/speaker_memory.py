@@ -1,10 +1,10 @@
 """The statistics of a speaker that are kept between calls: a file in the project folder, without sound or labels."""
 
 import base64
-import binascii
 import hashlib
 import json
 import os
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from filelock import FileLock
 
 from ..audio import Heard
 from ..errors import ConfigError, StorageError
@@ -25,6 +26,8 @@ __all__ = ["SpeakerMemory"]
 Arrays = dict[str, np.ndarray]
 LONGEST = 100
 """Characters of a speaker's name, which is a folder's."""
+LONGEST_BYTES = 255
+"""Of a folder's name, on the usual file systems."""
 
 
 @dataclass(slots=True)
@@ -54,28 +57,33 @@ class SpeakerMemory:
             ConfigError: The name cannot be a folder's, or the model does not adapt to speakers.
             StorageError: The file is damaged.
         """
-        if not speaker.strip() or speaker.startswith(".") or len(speaker) > LONGEST or not _is_name(speaker):
+        speaker = unicodedata.normalize("NFC", speaker)
+        if not _is_name(speaker):
             raise ConfigError(
-                f"speaker is '{speaker[:LONGEST]}'; expected a name of at most {LONGEST} characters without slashes, "
-                "line breaks and a dot at its start: it names a folder"
+                f"speaker is '{speaker[:LONGEST]}'; expected a name of at most {LONGEST} characters and "
+                f'{LONGEST_BYTES} bytes without / \\ : * ? " < > |, line breaks, a dot at its start and spaces at its '
+                "ends: it names a folder"
             )
         memory = cls(speaker, folder / speaker / f"{model.evidence_key()}.json")
-        if memory.file.exists():
-            try:
-                memory._read(json.loads(memory.file.read_text(encoding="utf-8")))
-            except (OSError, ValueError, KeyError, TypeError, binascii.Error):
-                raise StorageError(
-                    f"what is remembered of speaker '{speaker}' in '{memory.file}' is damaged; delete the file to "
-                    "begin again"
-                ) from None
+        memory._read(len(model.predictors))
         return memory
 
-    def _read(self, stored: dict[str, Any]) -> None:
-        self.utterances, self.digests = int(stored["utterances"]), list(stored["sounds"])
-        self.before = [
-            {name: _array(part["shape"], part["float32"]) for name, part in member.items()}
-            for member in stored["statistics"]
-        ]
+    def _read(self, predictors: int) -> None:
+        """Read the file as it is now; nothing is remembered where there is none."""
+        self.utterances, self.before, self.digests = 0, None, []
+        try:
+            stored = json.loads(self.file.read_text(encoding="utf-8"))
+            self.utterances, self.digests = int(stored["utterances"]), [str(each) for each in stored["sounds"]]
+            self.before = [_statistics(member) for member in stored["statistics"]]
+            if len(self.before) != predictors or len(self.digests) != self.utterances:
+                raise ValueError
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise StorageError(
+                f"what is remembered of speaker '{self.speaker}' in '{self.file}' is damaged; delete the file to "
+                "begin again"
+            ) from None
 
     def predict(self, model: "LoadedModel", heard: Sequence[Heard]) -> "list[Prediction]":
         """Predict recordings of the speaker, with all that is remembered."""
@@ -103,6 +111,16 @@ class SpeakerMemory:
         Raises:
             StorageError: The file cannot be written.
         """
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            # Another call may have remembered more since the file was read
+            with FileLock(self.file.parent.with_name(".lock")):
+                self._read(len(model.predictors))
+                return self._add(model)
+        except OSError as error:
+            raise StorageError(f"'{self.file}' cannot be written: {error.strerror or error}") from None
+
+    def _add(self, model: "LoadedModel") -> int:
         new = {digest: heard for heard in self._heard if (digest := _digest(heard)) not in self.digests}
         if not new:
             return 0
@@ -118,17 +136,15 @@ class SpeakerMemory:
             "statistics": [{name: _stored(array) for name, array in member.items()} for member in arrays],
         }
         partial = self.file.with_suffix(f".{os.getpid()}.partial")
-        try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-            partial.replace(self.file)
-        except OSError as error:
-            raise StorageError(f"'{self.file}' cannot be written: {error.strerror or error}") from None
+        partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        partial.replace(self.file)
         return len(new)
 
 
 def _is_name(text: str) -> bool:
-    return text.isprintable() and not set(text) & set('/\\:*?"<>|')
+    if not text.isprintable() or set(text) & set('/\\:*?"<>|') or text.startswith("."):
+        return False
+    return text == text.strip() != "" and len(text) <= LONGEST and len(text.encode()) <= LONGEST_BYTES
 
 
 def _digest(heard: Heard) -> str:
@@ -140,5 +156,17 @@ def _stored(array: np.ndarray) -> dict[str, object]:
     return {"shape": list(content.shape), "float32": base64.b64encode(content.tobytes()).decode()}
 
 
-def _array(shape: Sequence[int], text: str) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(text, validate=True), dtype="<f4").reshape(shape)
+def _statistics(stored: dict[str, dict[str, Any]]) -> Arrays:
+    """Arrays of one predictor.
+
+    Raises:
+        ValueError: They are not those that `remember` writes.
+    """
+    found = {
+        name: np.frombuffer(base64.b64decode(part["float32"], validate=True), dtype="<f4").reshape(part["shape"])
+        for name, part in stored.items()
+    }
+    finite = all(np.isfinite(array).all() for array in found.values())
+    if found["utterances"].shape != (1,) or found["mean"].shape != found["variance"].shape or not finite:
+        raise ValueError
+    return found

@@ -1,6 +1,8 @@
 """What is remembered of a speaker between calls."""
 
 import json
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +104,7 @@ def test_a_model_that_normalises_by_speaker_uses_what_is_remembered(heard: list[
 
 def test_names_models_and_files_that_cannot_be_used_are_refused(heard: list[Heard], tmp_path: Path) -> None:
     model = _model("statistics")
-    for name in ("", " ", "../anna", ".anna", "a\nb", "a" * 200):
+    for name in ("", " ", "../anna", ".anna", "a\nb", "a" * 200, "日" * 100, "anna ", "\ud800"):
         with pytest.raises(ConfigError, match="expected a name of at most 100 characters"):
             SpeakerMemory.open(model, name, tmp_path)
     with pytest.raises(ConfigError, match="the model judges every recording by itself"):
@@ -113,3 +115,48 @@ def test_names_models_and_files_that_cannot_be_used_are_refused(heard: list[Hear
     memory.file.write_text(memory.file.read_text(encoding="utf-8")[:-40], encoding="utf-8")
     with pytest.raises(StorageError, match="delete the file to begin again"):
         SpeakerMemory.open(model, "anna", tmp_path)
+
+
+def test_calls_at_the_same_time_lose_nothing_of_each_other(heard: list[Heard], tmp_path: Path) -> None:
+    model = _model("statistics")
+    memories = [SpeakerMemory.open(model, "anna", tmp_path) for _ in heard]
+    for memory, recording in zip(memories, heard, strict=True):
+        memory.predict(model, [recording])
+    # Each was opened before any other remembered
+    with ThreadPoolExecutor() as pool:
+        assert list(pool.map(lambda memory: memory.remember(model), memories)) == [1] * len(heard)
+    assert SpeakerMemory.open(model, "anna", tmp_path).utterances == len(heard)
+
+
+def test_a_name_is_the_same_in_both_forms_of_unicode(heard: list[Heard], tmp_path: Path) -> None:
+    model = _model("statistics")
+    memory = SpeakerMemory.open(model, unicodedata.normalize("NFD", "Zoë"), tmp_path)
+    memory.predict(model, heard[:1])
+    memory.remember(model)
+    assert SpeakerMemory.open(model, unicodedata.normalize("NFC", "Zoë"), tmp_path).utterances == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"statistics": ["mean"]},
+        {"statistics": []},
+        {"statistics": [{}]},
+        {"statistics": {"mean": 1}},
+        {"utterances": 7},
+        {"sounds": None},
+        {"statistics": [{"utterances": {"shape": [1], "float32": "AADAfw=="}}]},
+    ],
+)
+def test_what_is_remembered_is_refused_where_any_part_is_damaged(
+    change: dict[str, object], heard: list[Heard], tmp_path: Path
+) -> None:
+    model = _model("statistics")
+    memory = SpeakerMemory.open(model, "anna", tmp_path)
+    memory.predict(model, heard[:2])
+    memory.remember(model)
+    content = json.loads(memory.file.read_text(encoding="utf-8"))
+    for text in (json.dumps({**content, **change}), json.dumps([content]), "[" * 100_000, "\udcff"):
+        memory.file.write_text(text, encoding="utf-8", errors="surrogateescape")
+        with pytest.raises(StorageError, match="delete the file to begin again"):
+            SpeakerMemory.open(model, "anna", tmp_path)
