@@ -22,6 +22,7 @@ from ..metrics import DEFAULT_METRIC, Metric
 from ..tasks import DEFAULT_TASK, TASKS, Targets, Task
 from .official_split import OFFICIAL, official_in_words
 from .pretraining import pretraining_of
+from .score_limits import ELSEWHERE, WARNINGS
 
 __all__ = ["Protocol"]
 
@@ -36,22 +37,6 @@ FOLDS = "folds"
 SCHEME = "scheme"
 TASK, TASK_SETTINGS, OBJECTIVES = "task", "task_settings", "objectives"
 """Facts that are left out where they are the usual ones."""
-WARNINGS = {
-    "text_baseline": (
-        "text leakage: a guess from the training labels of each text, without any sound, scores {}; a score of this "
-        "corpus may come from the words"
-    ),
-    "pretraining": "pretraining contamination: the encoder {} learned from this corpus, test speakers included",
-    "pretraining_union": "pretraining contamination: the encoder {} of the union, test speakers included",
-    "classes_missing": "some corpora of the union lack classes ({}), whose scores are of the other corpora alone",
-    "unlabelled": "training reads the sound of {}: scores of recordings among them are transductive",
-    "nobody": "{}; whether held-out speakers speak in them is not known",
-}
-"""Facts that limit the meaning of a score, and the sentence that accompanies the score; {} is the fact's value."""
-
-ELSEWHERE = ("unlabelled",)
-"""Those of them that are about recordings which may be of any corpus."""
-
 Fact: TypeAlias = str | tuple[str, ...]
 
 

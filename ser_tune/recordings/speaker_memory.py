@@ -27,7 +27,7 @@ Arrays = dict[str, np.ndarray]
 LONGEST = 100
 """Characters of a speaker's name, which is a folder's."""
 LONGEST_BYTES = 255
-"""Of a folder's name, on the usual file systems."""
+"""The most that the usual file systems allow in a folder's name."""
 
 
 @dataclass(slots=True)

@@ -13,7 +13,6 @@ from ..config import (
     AnyTrial,
     CorpusPart,
     CorpusSettings,
-    PerturbationSettings,
     Project,
     adaptation_of,
     label_of,
@@ -142,9 +141,8 @@ def set_up_evaluation(
         networks = _of_parts(networks, corpus)
     else:
         read = _read(corpus, definition.task, project)
-        kept, left_out, notes = unknown_recordings(workspace, version, read, skip_trained=skip_trained)
-        left_out |= {f"they have no {LABELS[definition.task.needs]}": read.left_out} if read.left_out else {}
-        networks = all_networks(predictor, definition.task, read, _of_somebody(read, kept, left_out), project.cache)
+        kept, left_out, notes = _unknown(workspace, version, read, definition.task, skip_trained)
+        networks = all_networks(predictor, definition.task, read, kept, project.cache)
     scales = None if own is not None else LoadedModel(predictor).scales
     networks, matched = _matched(definition, networks, tuple(predictor.labels), mapping, scales)
     return EvaluationSetup(
@@ -156,13 +154,7 @@ def set_up_evaluation(
         metrics=definition.metrics,
         matched=matched,
         left_out={**left_out, **matched.left_out},
-        notes=[
-            *notes,
-            *matched.notes,
-            *protocol_of(run).warnings_elsewhere,
-            *_transductive(predictor.recipe),
-            *_copies(trial.perturbation),
-        ],
+        notes=[*notes, *matched.notes, *protocol_of(run).warnings_elsewhere, *_limits(predictor.recipe, trial)],
         of_own_folds=own is not None,
         held_out_with={} if own is None else _held_out_together(own),
         version=version,
@@ -176,11 +168,6 @@ def _recorded(workspace: Workspace, run: Run) -> tuple[StudyDefinition, AnyTrial
     """
     member = run.data.tags.get(MEMBERS_TAG, run.info.run_id).split()[0]
     return recorded(workspace, workspace.client.get_run(member))
-
-
-def _copies(settings: PerturbationSettings) -> list[str]:
-    """A note on the copies that a network was trained on, which a stress test is to be read beside."""
-    return [note] if (note := copies_in_words(settings)) else []
 
 
 def _matched(
@@ -204,6 +191,12 @@ def _transductive(recipe: "Recipe | AnyTrial") -> list[str]:
     if adaptation.kind != "none":
         return [ADAPTED]
     return [TRANSDUCTIVE.format(whose)] if whose else []
+
+
+def _limits(recipe: "Recipe | AnyTrial", trial: AnyTrial) -> list[str]:
+    """Notes on what else changes an utterance's prediction, and on the copies that a network was trained on."""
+    copies = copies_in_words(trial.perturbation)
+    return [*_transductive(recipe), *([copies] if copies else ())]
 
 
 def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: CorpusSettings) -> EvaluationSetup:
@@ -231,8 +224,7 @@ def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: CorpusSett
         notes=[
             NESTED_NOTE,
             *protocol.warnings_elsewhere,
-            *_transductive(definition.config),
-            *_copies(definition.config.perturbation),
+            *_limits(definition.config, definition.config),
         ],
     )
 
@@ -306,6 +298,16 @@ def _held_out_together(study: Prepared) -> dict[str, frozenset[str]]:
     """Tested speaker to all speakers of the corpora or languages that the fold holds out; empty for other folds."""
     out = [held_out_speakers(study.corpus, fold.held_out) for fold in study.folds]
     return {speaker: own for own in out for speaker in own}
+
+
+def _unknown(
+    workspace: Workspace, version: ModelVersion, read: Corpus, task: Task, skip_trained: bool
+) -> tuple[np.ndarray, dict[str, int], list[str]]:
+    """Numbers of the utterances that a version can be judged by, reason to number of others, and notes."""
+    kept, left_out, notes = unknown_recordings(workspace, version, read, skip_trained=skip_trained)
+    if read.left_out:
+        left_out[f"they have no {LABELS[task.needs]}"] = read.left_out
+    return _of_somebody(read, kept, left_out), left_out, notes
 
 
 def _of_somebody(corpus: Corpus, numbers: np.ndarray, left_out: dict[str, int]) -> np.ndarray:
