@@ -29,7 +29,11 @@ SYNONYMS = {
     **dict.fromkeys(("--setting", "--option", "--param"), "--set"),
 }
 """A guessed option to the option, or the argument, that is meant."""
+DASHES = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"
+"""Signs that programs for texts put in place of hyphens."""
 TABLES = (".csv", ".tsv")
+NAMED = {"corpus": "corpora"}
+"""An argument or option to the kind of components that it names, where that is called otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class Accepted:
     """Options that take a value."""
     switches: frozenset[str]
     """Options that take none."""
+    repeatable: frozenset[str] = frozenset()
+    """Options that can be given several times, each with another value."""
 
     @property
     def options(self) -> frozenset[str]:
@@ -90,6 +96,7 @@ def guessed_arguments(
     if "--" in arguments:  # written by somebody who means each word
         return list(arguments)
     written = _taken_apart(arguments, accepted, setting)
+    _keep_last_values(written, accepted)
     if written.named:
         given, written.arguments = written.arguments, []
         for word in accepted.arguments:
@@ -114,8 +121,13 @@ def _taken_apart(
     written, left = _Written(), list(arguments)
     while left:
         token = left.pop(0)
-        if not token.startswith("--"):
-            (written.options if token.startswith("-") and token != "-" else written.arguments).append(token)
+        if token[:1] in tuple(DASHES) and not Path(token).exists():
+            raise ConfigError(f"'{token}' begins with a dash; type two hyphens: --{token.lstrip(f'-{DASHES}')}")
+        if token == "-" or not token.startswith("-"):
+            written.arguments.append(token)
+            continue
+        if token == "-h" or (token[1] != "-" and token[:2] in accepted.options):
+            written.options.append(token)
             continue
         typed, equals, value = token.partition("=")
         option = _meant(typed, accepted)
@@ -130,6 +142,19 @@ def _taken_apart(
         else:
             _refuse(typed, value if equals else next(iter(left), ""), accepted, setting(typed, arguments))
     return written
+
+
+def _keep_last_values(written: _Written, accepted: Accepted) -> None:
+    """Leave out the earlier values of an option that was given several and takes one: the last counts."""
+    left, kept = list(written.options), list[list[str]]()
+    while left:
+        option, equals, _ = left[0].partition("=")
+        length = 2 if option in accepted.valued and not equals else 1
+        tokens, left = left[:length], left[length:]
+        if option in accepted.valued - accepted.repeatable:
+            kept = [own for own in kept if own[0].partition("=")[0] != option or own == tokens]
+        kept.append(tokens)
+    written.options = [token for tokens in kept for token in tokens]
 
 
 def _meant(typed: str, accepted: Accepted) -> str:
@@ -158,6 +183,8 @@ def _place_words(written: _Written, accepted: Accepted, names: Callable[[str], S
     for word in written.arguments:
         file_expected = len(placed) < room and accepted.arguments[len(placed)] == "[file]"
         is_left = accepted.several or len(placed) < room
+        if accepted.arguments[len(placed) :][:1] == ("model",) and _is_corpus(word, accepted, names):
+            is_left = False
         if (is_left and not file_expected) or (file_expected and Path(word).is_file() and not _is_table(word)):
             placed.append(word)
             continue
@@ -167,6 +194,12 @@ def _place_words(written: _Written, accepted: Accepted, names: Callable[[str], S
         else:
             written.options[:0] = options
     written.arguments = placed
+
+
+def _is_corpus(word: str, accepted: Accepted, names: Callable[[str], Sequence[str]]) -> bool:
+    """Whether a word in the place of a model is the name of a corpus, and of no model."""
+    is_name = "--corpus" in accepted.options and _folded(word) in map(_folded, names("corpora"))
+    return is_name and word not in names("model")
 
 
 def _options_of(
@@ -242,12 +275,13 @@ def _refuse_number(written: _Written, accepted: Accepted, names: Callable[[str],
     for word in accepted.arguments[given:]:
         if word in accepted.required:
             missing = " ".join(name.upper() for name in accepted.arguments[given:] if name in accepted.required)
-            there = ", ".join(dict.fromkeys(name for kind in word.split("|") for name in names(kind)))
+            there = ", ".join(dict.fromkeys(name for kind in word.split("|") for name in names(NAMED.get(kind, kind))))
             there = f"; {word} is one of: {there}" if there else ""
-            raise ConfigError(f"an argument is missing; type `{usage} {missing}`{there}")
+            usage = " ".join([usage, missing, *([shlex.join(written.options)] if written.options else ())])
+            raise ConfigError(f"an argument is missing; type `{usage}`{there}")
     for option in sorted(accepted.required & accepted.options):
         if not written.has(option):
-            there = ", ".join(names({"--corpus": "corpora"}.get(option, option.strip("-"))))
+            there = ", ".join(names(NAMED.get(option.strip("-"), option.strip("-"))))
             there = f"; choose from: {there}" if there else ""
             raise ConfigError(f"an option is missing; type `{usage} {option} {option.strip('-').upper()}`{there}")
 

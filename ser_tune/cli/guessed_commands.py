@@ -51,10 +51,21 @@ SEVERAL: Mapping[str, str] = {
     ),
 }
 """A guessed name without a single command, to the commands that may be meant."""
+PROGRAM = {
+    **dict.fromkeys(("-v", "-version", "--version"), "--version"),
+    **dict.fromkeys(("-?", "-help", "--help", "-h"), "--help"),
+}
+"""An option without a command, in small letters, to the option of the program."""
+COMPLETION = ("--install-completion", "--show-completion")
 AUDIO = (".aif", ".aiff", ".flac", ".m4a", ".mp3", ".mp4", ".ogg", ".opus", ".wav", ".webm")
 
 
-def guessed_command(arguments: Sequence[str], commands: Collection[str], components: Collection[str]) -> list[str]:
+def guessed_command(
+    arguments: Sequence[str],
+    commands: Collection[str],
+    components: Collection[str],
+    groups: Mapping[str, Collection[str]] | None = None,
+) -> list[str]:
     """The arguments, with the command that is meant in place of a guessed name.
 
     >>> guessed_command(["download", "ravdess"], ["study", "corpus"], [])
@@ -66,18 +77,21 @@ def guessed_command(arguments: Sequence[str], commands: Collection[str], compone
         arguments: As typed, without the program's name.
         commands: The names of the commands.
         components: The names of the architectures.
+        groups: Of the commands, those that have commands of their own, and the names of these.
 
     Raises:
         ConfigError: The command does not exist; the message has the commands that may be meant.
     """
-    first, *rest = arguments or ["--help"]
-    name = first.casefold().replace("_", "-")
-    if first.startswith("-") or first in commands:
-        return list(arguments)
+    if not arguments:
+        return []
+    first, *rest = arguments
+    name = first.strip().casefold().replace("_", "-")
+    if first.startswith("-"):
+        return _guessed_option(arguments, commands)
     if name in commands:
-        return [name, *rest]
+        return [name, *_guessed_inner(name, rest, (groups or {}).get(name, ()))]
     if name == "help":
-        return [*rest, "--help"]
+        return [*guessed_command(rest, commands, components, groups), "--help"] if rest else ["--help"]
     if name in SYNONYMS:
         return [*SYNONYMS[name], *rest]
     if name in SEVERAL:
@@ -90,7 +104,49 @@ def guessed_command(arguments: Sequence[str], commands: Collection[str], compone
     if first in components:
         command = f"ser-tune study --model {first}"
         raise ConfigError(f"'{first}' is an architecture; `{command}` searches, `ser-tune train …` trains it once")
+    if name.partition(" ")[0] in commands:
+        command = shlex.join(["ser-tune", *first.split(), *rest])
+        raise ConfigError(f"there is no command {first!r}; without the quotes it is `{command}`")
     raise ConfigError(f"there is no command {first!r}; choose from: {valid_names(name, sorted(commands))}")
+
+
+def _guessed_option(arguments: Sequence[str], commands: Collection[str], *group: str) -> list[str]:
+    """The arguments of the program or of a group, of which the first is an option.
+
+    Raises:
+        ConfigError: It is an option of a command; the message has the command to type.
+    """
+    first, *rest = arguments
+    if first.casefold() in PROGRAM:
+        return [PROGRAM[first.casefold()], *rest]
+    if first == "--" or first.partition("=")[0] in COMPLETION:
+        return list(arguments)
+    moved = [
+        shlex.join(["ser-tune", *group, word, *arguments[:place], *arguments[place + 1 :]])
+        for place, word in enumerate(arguments)
+        if word in commands
+    ]
+    if moved:
+        raise ConfigError(f"options follow the command; type {' or '.join(f'`{command}`' for command in moved)}")
+    command = shlex.join(["ser-tune", *group, "COMMAND", *arguments])
+    raise ConfigError(f"a command is missing; type `{command}`, where COMMAND is one of: {', '.join(sorted(commands))}")
+
+
+def _guessed_inner(group: str, rest: list[str], commands: Collection[str]) -> list[str]:
+    """The arguments after the name of a group, with the command of the group that is meant.
+
+    Raises:
+        ConfigError: The group has no such command.
+    """
+    name = rest[0].strip().casefold() if rest else ""
+    if not name or not commands:
+        return rest
+    name = "list" if name == "ls" and "list" in commands else name
+    if name in commands:
+        return [name, *rest[1:]]
+    if name.startswith("-"):
+        return _guessed_option(rest, commands, group)
+    raise ConfigError(f"there is no command '{group} {rest[0]}'; choose from: {valid_names(name, sorted(commands))}")
 
 
 def read_as(arguments: Sequence[str]) -> str:

@@ -22,8 +22,12 @@ def with_guessed_command(arguments: Sequence[str], app: "typer.Typer") -> list[s
         ConfigError: There is no such command.
     """
     commands = [str(command.name) for command in app.registered_commands]
-    groups = [str(group.name) for group in app.registered_groups]
-    return _noted(arguments, guessed_command(arguments, [*commands, *groups], _names("architectures")), ())
+    groups = {
+        str(group.name): [str(command.name) for command in group.typer_instance.registered_commands]
+        for group in app.registered_groups
+        if group.typer_instance is not None
+    }
+    return _noted(arguments, guessed_command(arguments, [*commands, *groups], _names("architectures"), groups), ())
 
 
 def understood(command: "TyperCommand", ctx: "typer.Context", arguments: Sequence[str]) -> list[str]:
@@ -48,6 +52,7 @@ def understood(command: "TyperCommand", ctx: "typer.Context", arguments: Sequenc
         several=any(found.nargs != 1 for found in words.values()),
         required=frozenset(required),
         valued=frozenset(name for option in options if not option.is_flag for name in option.opts),
+        repeatable=frozenset(name for option in options if option.multiple for name in option.opts),
         switches=frozenset(
             name for option in options if option.is_flag for name in (*option.opts, *option.secondary_opts)
         ),

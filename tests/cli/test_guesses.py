@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ser_tune.cli.guessed_arguments import Accepted, guessed_arguments
-from ser_tune.cli.guessed_commands import SEVERAL, SYNONYMS
+from ser_tune.cli.guessed_commands import SEVERAL, SYNONYMS, guessed_command
 from ser_tune.errors import ConfigError
 
 Call = Callable[..., Any]
@@ -50,6 +50,20 @@ GUESSES: dict[str, str] = {
     "version": "ser-tune 0.",
     "help study": "",
     "stdy": "did you mean 'study'?",
+    "--epochs 5 study light_cnn": "options follow the command; type `ser-tune study --epochs 5 light_cnn`",
+    "--name study train light_cnn": "type `ser-tune study --name train light_cnn` or `ser-tune train --name study",
+    "--model light_cnn": "type `ser-tune COMMAND --model light_cnn`, where COMMAND is one of: ablate",
+    "-v": "ser-tune 0.",
+    "help search": "",
+    "help stdy": "did you mean 'study'?",
+    "corpus chek emodb": "there is no command 'corpus chek'; choose from: check, download, list, make; did you mean",
+    "corpus --data X check emodb": "options follow the command; type `ser-tune corpus check --data X emodb`",
+    "corpus check": "type `ser-tune corpus check CORPUS`; corpus is one of: aesdd",
+    "study light_cnn -epochs 0": "training.epochs is 0",
+    "study light_cnn -e 5": "ser-tune study has no option -e; `ser-tune study -h` lists its options",
+    "study light_cnn \u2014epochs 5": "begins with a dash; type two hyphens: --epochs",
+    "study light_cnn --trials 4 --trials 0": "read as: ser-tune study --model light_cnn --trials 0\n",
+    "evaluate demo": "type `ser-tune evaluate MODEL --corpus demo`",
     "light_cnn": "`ser-tune study --model light_cnn` searches",
     "init": "a project needs no setup",
     "options light_cnn --json": "",
@@ -188,6 +202,7 @@ def test_the_only_registered_model_predicts_and_of_several_none(
     assert _read(PREDICT, "a.wav", "--model", "mine", models=("mine", "other")) == ["mine", "a.wav"]
     with pytest.raises(ConfigError, match=r"`ser-tune predict mine 'a b\.wav'` or `ser-tune predict other 'a b\.wav'`"):
         _read(PREDICT, "a b.wav", models=("mine", "other"))
+    assert _read(PREDICT, "--out", "--json", "--out=b", "a", "b", models=("mine",)) == ["a", "b", "--out=b"]
     assert _read(PREDICT, "--", "a.wav", "-b.wav") == ["--", "a.wav", "-b.wav"]
 
 
@@ -199,3 +214,10 @@ def test_every_guessed_command_leads_to_a_command(call: Call, root: Path) -> Non
     for words in SYNONYMS.values():
         assert words[0] in commands | {"--version"} or (words[0] == "corpus" and words[1] in inner)
     assert not commands & {*SYNONYMS, *SEVERAL}
+
+
+def test_a_command_in_quotes_is_shown_without_them() -> None:
+    with pytest.raises(ConfigError, match="without the quotes it is `ser-tune study --model 3d_acrnn --trials 3`"):
+        guessed_command(["study --model 3d_acrnn", "--trials", "3"], ["study"], [])
+    assert guessed_command([" Study", "x"], ["study"], []) == ["study", "x"]
+    assert guessed_command([], ["study"], []) == []
