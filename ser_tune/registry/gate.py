@@ -1,6 +1,10 @@
 """Tests of a version on the validation speakers, for promotion rules that need them."""
 
+import hashlib
 import json
+import logging
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +12,7 @@ from mlflow.entities import Run
 
 from ..config import read_model_tests
 from ..errors import RegistryError
-from ..features import Condition, Disturbance
+from ..features import CONDITIONS, Condition, Disturbance
 from ..protocol import Prepared
 from ..search import score_validation_speakers
 from ..tracking import (
@@ -25,7 +29,11 @@ from ..tracking import (
 )
 from .checked_model import CheckedNumber, JudgedUtterances, check_numbers, refuse_unknown_tests, size_of
 
-__all__ = ["check_on_validation"]
+__all__ = ["check_on_validation", "digest_of_tests"]
+
+_log = logging.getLogger(__name__)
+NOTED_S = 20.0
+"""Seconds between notes on the conditions."""
 
 
 def check_on_validation(workspace: Workspace, run: Run, prepared: Prepared, tests: Path) -> list[CheckedNumber]:
@@ -74,4 +82,25 @@ def check_on_validation(workspace: Workspace, run: Run, prepared: Prepared, test
         model=LoadedModel(predictor),
         size_bytes=size,
     )
-    return list(check_numbers(thresholds, judged))
+    return list(check_numbers(thresholds, judged, _noted()))
+
+
+def _noted() -> Callable[[str], None]:
+    """A function that receives the name of each condition, and notes the present one from time to time."""
+    noted = time.monotonic()
+
+    def note(name: str) -> None:
+        nonlocal noted
+        if time.monotonic() - noted > NOTED_S:
+            noted = time.monotonic()
+            _log.warning("note: worse recordings are judged, of %d conditions now %s", len(CONDITIONS), name)
+
+    return note
+
+
+def digest_of_tests(tests: Path) -> str:
+    """Twelve hexadecimal digits of the content of a file of tests; empty where it cannot be read."""
+    try:
+        return hashlib.sha256(tests.read_bytes()).hexdigest()[:12]
+    except OSError:
+        return ""

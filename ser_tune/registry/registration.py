@@ -5,6 +5,7 @@ import logging
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from statistics import median
 
 from mlflow.entities import Run
@@ -33,7 +34,7 @@ from ..tracking import (
     score_stressed,
 )
 from .checked_model import CheckedNumber, failed_in_words
-from .gate import check_on_validation
+from .gate import check_on_validation, digest_of_tests
 from .model_card import Networks, add_evaluations, model_card
 from .training_sounds import REFIT_TAG, log_training_sounds
 from .verdict import TAGS, Confirmed, Verdict, claim_alias, decide, promotion_lock
@@ -107,12 +108,17 @@ class Registration:
         workspace, name = self.workspace, self.name
         contents = self._contents()
         # What takes long comes before the lock, so that others need not wait
-        stored = self._store_model(contents) if self._existing() is None else None
-        if PROMOTION_RULES.get(self.rule).worse_recordings and is_registered(workspace, name):
+        existing, rule = self._existing(), PROMOTION_RULES.get(self.rule)
+        stored = self._store_model(contents) if existing is None else None
+        if rule.worse_recordings and is_registered(workspace, name):
             _log.warning(
                 "note: rule %s scores the validation speakers in %d kinds of worse recordings",
                 *(self.rule, len(TYPICAL_CONDITIONS)),
             )
+            self._decide()
+        if rule.tests:
+            if existing is not None:
+                self._keep_champion(str(existing.version))
             self._decide()
         with promotion_lock(workspace.project):
             if not is_registered(workspace, name):
@@ -175,7 +181,13 @@ class Registration:
             client.set_model_version_tag(name, version, key, value)
         aliases = self._aliases(version)
         if self._contested in aliases:
-            return self._promotion(version, self._contested, "it was registered before", created=False)
+            verdict = self._keep_champion(version)
+            if verdict.tags:
+                self._write_verdict(version, verdict, contents)
+            if not verdict.wins:
+                client.delete_registered_model_alias(name, self._contested)
+                client.set_registered_model_alias(name, verdict.alias, version)
+            return self._promotion(version, verdict.alias, verdict.reason, created=False)
         verdict = self._decide()
         if verdict.wins:
             verdict = claim_alias(self.workspace, name, version, verdict, self._decide)
@@ -215,14 +227,37 @@ class Registration:
             return verdict
         return replace(verdict, reason=f"{verdict.reason}; scores are those of the folds' networks")
 
+    def _keep_champion(self, version: str) -> Verdict:
+        """The verdict on the present champion: a rule with tests takes the alias away where it fails them.
+
+        It has tags where the tests were measured: tests that it has passed are not measured again, since the time of
+        prediction is among them.
+        """
+        verdict = Verdict(self._contested, "it was registered before", champion=version, contested=self._contested)
+        if not PROMOTION_RULES.get(self.rule).tests or self._contested not in self._aliases(version):
+            return verdict
+        known = self.workspace.client.get_model_version(self.name, version).tags
+        if known.get("tests_file") == digest_of_tests(self._tests) and "tests" in known:
+            return verdict
+        tags = {key: value for key, value in known.items() if key in TAGS and key != "verdict"}
+        gated = self._gated(replace(verdict, tags=tags | {"rule": self.rule}))
+        if gated.wins:
+            return gated
+        return replace(gated, reason=f"{gated.reason}; it was {self._contested}, which {self.name} now lacks")
+
+    @property
+    def _tests(self) -> Path:
+        """The file of the tests of a rule that has some."""
+        return shipped(self.prepared.definition.config.study.tests or SHIPPED_TESTS)
+
     def _gated(self, verdict: Verdict) -> Verdict:
         """A verdict that would make the version champion, after its tests on the validation speakers."""
-        tests = shipped(self.prepared.definition.config.study.tests or SHIPPED_TESTS)
+        tests = self._tests
         if not self.checked:
             _log.warning("note: rule %s measures the tests of %s on the validation speakers", self.rule, tests.name)
             self.checked.extend(check_on_validation(self.workspace, self.run, self.prepared, tests))
         passed = f"{sum(number.passed for number in self.checked)} of {len(self.checked)} tests"
-        tags = {**verdict.tags, "tests": f"{passed} of {tests.name}"}
+        tags = {**verdict.tags, "tests": f"{passed} of {tests.name}", "tests_file": digest_of_tests(tests)}
         if not (failed := failed_in_words(self.checked)):
             return replace(verdict, reason=f"{verdict.reason}; it passes {passed} of {tests.name}", tags=tags)
         reason = f"{verdict.reason}, but it passes only {passed} of {tests.name}: {failed}"

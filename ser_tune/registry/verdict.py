@@ -34,7 +34,7 @@ __all__ = ["TAGS", "Confirmed", "Verdict", "claim_alias", "decide", "promotion_l
 
 TAGS = (
     *("rule", "compared_with", "difference", "difference_interval", "p_value", "p_value_corrected", "correction"),
-    *("test", "tests", "verdict", "stress_loss", "stress_loss_before"),
+    *("test", "tests", "tests_file", "verdict", "stress_loss", "stress_loss_before"),
     *("confirmed_mean", "confirmed_low", "confirmed_high", "confirmed_seeds"),
 )
 """Every tag that a verdict can leave on a version."""

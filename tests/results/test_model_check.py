@@ -72,3 +72,44 @@ def test_a_gated_version_becomes_champion_only_if_it_passes_also_without_a_champ
     run = opened.workspace.client.get_run(version.run_id)
     found = check_on_validation(opened.workspace, run, opened.prepared, _file(tmp_path, 0))
     assert found[0].value == pytest.approx(run.data.metrics["validation_uar"])
+
+
+def test_a_champion_that_fails_its_gate_loses_the_alias_and_what_has_passed_is_not_measured_again(
+    finished_copy: Any, open_study: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, measured = open_study(finished_copy.root), list[Path]()
+
+    def promoted(rule: str, lowest: float | None = None) -> Any:
+        if lowest is not None:
+            file = _file(tmp_path, lowest)
+            monkeypatch.setattr(registration, "shipped", lambda setting: file)
+        return registry.promote(opened.workspace, opened.prepared, opened.study, name="kept", rule=rule)
+
+    def measuring(*given: Any) -> Any:
+        measured.append(given[-1])
+        return check_on_validation(*given)
+
+    def tags() -> dict[str, str]:
+        found: dict[str, str] = opened.workspace.client.get_model_version("kept", "1").tags
+        return found
+
+    monkeypatch.setattr(registration, "check_on_validation", measuring)
+    assert promoted("better").alias == "champion"
+    before = tags()
+    passed = [promoted("gated", 0) for _ in range(2)]
+    assert [found.alias for found in passed] == ["champion"] * 2
+    assert passed[0].reason == "it was registered before; it passes 5 of 5 tests of tests-0.yaml"
+    assert len(measured) == 1
+    assert (tags()["tests"], tags()["rule"]) == ("5 of 5 tests of tests-0.yaml", "gated")
+    changed = {"tests", "tests_file", "rule", "verdict"}
+    assert {key: tag for key, tag in tags().items() if key not in changed} == {
+        key: tag for key, tag in before.items() if key not in changed
+    }
+    failed = promoted("gated", 1.01)
+    assert (failed.alias, len(measured)) == ("challenger", 2)
+    assert "passes only 4 of 5 tests of tests-1.01.yaml" in failed.reason
+    assert failed.reason.endswith("; it was champion, which kept now lacks")
+    assert set(opened.workspace.client.get_registered_model("kept").aliases) == {"challenger"}
+    # A challenger is measured before others have to wait for it, and once
+    assert (promoted("gated", 0).alias, len(measured)) == ("champion", 3)
+    assert set(opened.workspace.client.get_registered_model("kept").aliases) == {"champion"}
