@@ -1,48 +1,96 @@
-"""A wheel contains the study files: commands that name them work from an empty folder."""
+"""A release: sdist and wheel of the same files, and the program of the wheel in a clean environment."""
 
 import os
-import shutil
 import subprocess
 import sys
+import sysconfig
+import tarfile
 import zipfile
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.docs.blocks import ROOT
+
 Installed = Callable[..., subprocess.CompletedProcess[str]]
 
 
+def _ran(*command: str | Path, cwd: Path) -> str:
+    """The output of a command that must not fail."""
+    done = subprocess.run(command, cwd=cwd, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _built(source: Path, folder: Path, *targets: str) -> None:
+    """Build distributions with the build backend of pyproject.toml, without a network."""
+    pytest.importorskip("hatchling", reason="needs the extra test")
+    chosen = [word for target in targets for word in ("-t", target)]
+    _ran(sys.executable, "-m", "hatchling", "build", "-d", folder, *chosen, cwd=source)
+
+
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """Run a command of the wheel's package in an empty folder."""
-    pytest.importorskip("hatchling")
-    source, site, empty = (tmp_path_factory.mktemp(name) for name in ("source", "site", "empty"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    for name in ("ser_tune", "studies"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.db*"))
-    wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(site), "."]
-    subprocess.run(wheel, cwd=source, check=True, capture_output=True)
-    with zipfile.ZipFile(next(site.glob("*.whl"))) as file:
-        file.extractall(site)
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist and the wheel."""
+    folder = tmp_path_factory.mktemp("release")
+    _built(ROOT, folder, "sdist", "wheel")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def installed(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Run the wheel's program in an empty folder: its environment has the dependencies from where the tests run."""
+    environment, empty = tmp_path_factory.mktemp("environment"), tmp_path_factory.mktemp("empty")
+    _ran(sys.executable, "-m", "venv", "--without-pip", environment, cwd=empty)
+    programs = environment / ("Scripts" if os.name == "nt" else "bin")
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(environment)}))
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    wheel = next(release.glob("*.whl"))
+    offline = ("--no-deps", "--no-index", "--no-compile", "-q")
+    _ran(sys.executable, "-m", "pip", "--python", programs / "python", "install", *offline, wheel, cwd=empty)
+    where = _ran(programs / "python", "-c", "import ser_tune; print(ser_tune.__file__)", cwd=empty)
+    assert Path(where.strip()).is_relative_to(site)
 
     def _run(*args: str) -> subprocess.CompletedProcess[str]:
-        code = "import ser_tune; print(ser_tune.__file__); from ser_tune.cli import main; main()"
-        environment = os.environ | {"PYTHONPATH": str(site), "SER_TUNE_ROOT": str(empty)}
-        done = subprocess.run(
-            [sys.executable, "-c", code, *args],
+        return subprocess.run(
+            [programs / "ser-tune", *args],
             cwd=empty,
-            env=environment,
+            env=os.environ | {"SER_TUNE_ROOT": str(empty)},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=False,
         )
-        assert done.stdout.startswith(str(site))
-        return done
 
     return _run
+
+
+@pytest.mark.slow
+def test_the_sdist_has_everything_to_test_and_to_read_it_and_builds_the_same_wheel(
+    release: Path, tmp_path: Path
+) -> None:
+    with tarfile.open(next(release.glob("*.tar.gz"))) as archive:
+        archive.extractall(tmp_path, filter="data")
+    source = next(tmp_path.iterdir())
+    for name in ("tests/conftest.py", "docs/conf.py", "studies/README.md", "constraints.txt", "CITATION.cff"):
+        assert (source / name).read_bytes() == (ROOT / name).read_bytes()
+    _built(source, tmp_path, "wheel")
+    first, second = (zipfile.ZipFile(next(folder.glob("*.whl"))) for folder in (release, tmp_path))
+    with first, second:
+        files = {name: first.read(name) for name in first.namelist()}
+        assert files == {name: second.read(name) for name in second.namelist()}
+    shipped = {path.relative_to(ROOT).as_posix() for path in (ROOT / "studies").rglob("*.yaml")}
+    assert {f"ser_tune/{name}" for name in shipped} <= files.keys()
+    assert not [name for name in files if name.startswith("tests/") or "__pycache__" in name]
+
+
+@pytest.mark.slow
+def test_the_installed_program_tells_its_version_and_its_models(installed: Installed) -> None:
+    assert installed("--version").stdout.strip().endswith(version("ser-tune"))
+    told = installed("study", "--help")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "light_cnn" in told.stdout
 
 
 @pytest.mark.slow

@@ -162,6 +162,9 @@ def _run_server(command: Sequence[str], environment: Mapping[str, str], *, name:
 
 def _end(server: subprocess.Popen[bytes]) -> None:
     """Ask a server and its workers to end, then kill what is left."""
+    if sys.platform == "win32":  # without process groups
+        server.kill()
+        return
     for number, wait_s in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, None)):
         try:
             os.killpg(server.pid, number)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import torch
 
@@ -157,8 +157,7 @@ class _Pool:
     def _forward(self) -> None:
         """Pass epochs on to the queue of ended jobs, since a thread can wait in one place alone."""
         while self._reports:
-            for reports in wait(self._reports):
-                assert isinstance(reports, Connection)
+            for reports in cast("list[Connection]", wait(self._reports)):
                 try:
                     self._arrivals.put(reports.recv())
                 except (EOFError, OSError):  # the pool was closed, perhaps in the middle of a report

@@ -3,8 +3,8 @@
 import gc
 import logging
 import os
-import resource
 import socket
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -161,6 +161,10 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 def _allow_files(wanted: int) -> None:
     """Raise the process's limit of open files, which is 1024 on many machines, as far as it may be raised."""
+    if sys.platform == "win32":  # without such a limit
+        return
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

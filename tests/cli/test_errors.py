@@ -65,7 +65,7 @@ def test_a_single_speaker(
 
 
 def _text(path: Path) -> None:
-    path.write_text("this is no sound")
+    path.write_text("this is no sound", encoding="utf-8")
 
 
 def _truncated(path: Path) -> None:
