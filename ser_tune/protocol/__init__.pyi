@@ -1,5 +1,6 @@
 """The evaluation protocol: its fingerprint, folds, leak check, pretraining, and a study prepared to run under it."""
 
+from .domains import refuse_uncounted_sounds
 from .fingerprint import Protocol
 from .leaks import (
     Bond,
@@ -28,5 +29,6 @@ __all__ = [
     "refuse_fitted_leaks",
     "refuse_leaks",
     "refuse_misplaced_copies",
+    "refuse_uncounted_sounds",
     "stored_protocol",
 ]

@@ -7,10 +7,10 @@ import numpy as np
 from ..config import AlignmentSettings
 from ..corpora import Corpus
 from ..definition import StudyDefinition
-from ..errors import ConfigError
+from ..errors import ConfigError, LeakError
 from ..folds import Fold
 
-__all__ = ["refuse_unfitting_corpora", "unlabelled_in_words"]
+__all__ = ["refuse_uncounted_sounds", "refuse_unfitting_corpora", "unlabelled_in_words"]
 
 KIND = "alignment.kind"
 
@@ -66,3 +66,30 @@ def unlabelled_in_words(unlabelled: Corpus, corpus: Corpus) -> str:
     return (
         f"{len(unlabelled.utterances)} recordings, {both} of them of the corpus, SHA-256 {unlabelled.audio_digest[:16]}"
     )
+
+
+def refuse_uncounted_sounds(
+    unlabelled: Corpus, corpus: Corpus, unlabelled_sounds: Sequence[str], sounds: Sequence[str]
+) -> None:
+    """Refuse unlabelled speech that has the sound of a recording of the corpus in another file.
+
+    The protocol counts equal files alone, because it decodes none, and a score of such a recording is transductive.
+
+    Args:
+        unlabelled: Speech of the target.
+        corpus: The study's.
+        unlabelled_sounds: A hash of each unlabelled recording's decoded sound, shape (V,).
+        sounds: The same of the corpus, shape (U,).
+
+    Raises:
+        LeakError: There is one; the message names it.
+    """
+    counted, number_of = set(corpus.contents), {sound: number for number, sound in enumerate(sounds)}
+    for utterance, content, sound in zip(unlabelled.utterances, unlabelled.contents, unlabelled_sounds, strict=True):
+        if content not in counted and sound in number_of:
+            known = corpus.utterances[number_of[sound]]
+            raise LeakError(
+                f"corpus.unlabelled: '{utterance.path}' has the sound of '{known.id}' (speaker {known.speaker}) in "
+                "another file, so the protocol does not count it as a recording of the corpus; expected the corpus's "
+                "own file, or none of its recordings"
+            )

@@ -14,7 +14,14 @@ from ..errors import ConfigError, StorageError
 from ..execution import EXECUTORS
 from ..features import FEATURE_SETS, Extraction, FeatureStore, copy_key, extract_features
 from ..folds import Fold
-from ..protocol import Prepared, bond_of_likeness, refuse_fitted_leaks, refuse_leaks, refuse_misplaced_copies
+from ..protocol import (
+    Prepared,
+    bond_of_likeness,
+    refuse_fitted_leaks,
+    refuse_leaks,
+    refuse_misplaced_copies,
+    refuse_uncounted_sounds,
+)
 from ..training import (
     AnyTrial,
     CachedData,
@@ -188,7 +195,10 @@ class Trainer:
         if key not in self._entries:
             wanted = Extraction(unlabelled, FEATURE_SETS.get(config.features.name), config.features)
             progress, shards = self._observer.extraction_progressed, self.executor.shards
-            self._entries[key] = extract_features(wanted, self.cache / "features", progress=progress, shards=shards)
+            entry = extract_features(wanted, self.cache / "features", progress=progress, shards=shards)
+            heard = FeatureStore.open(self.cache / "features" / entry).sounds
+            refuse_uncounted_sounds(unlabelled, self.prepared.corpus, heard, self._sounds)
+            self._entries[key] = entry
         return self._entries[key]
 
     def _measured_precision(self, base: AnyTrial, data: TrainingData) -> str:

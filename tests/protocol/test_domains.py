@@ -8,10 +8,10 @@ import pytest
 
 from ser_tune.config import Choice
 from ser_tune.corpora import Corpus, Utterance, read_unlabelled
-from ser_tune.errors import ConfigError, CorpusError
+from ser_tune.errors import ConfigError, CorpusError, LeakError
 from ser_tune.folds import Fold
 from ser_tune.protocol import Protocol
-from ser_tune.protocol.domains import refuse_unfitting_corpora, unlabelled_in_words
+from ser_tune.protocol.domains import refuse_uncounted_sounds, refuse_unfitting_corpora, unlabelled_in_words
 from ser_tune.search import define_study
 from tests.made_corpora import made_corpus
 
@@ -107,6 +107,16 @@ def test_unlabelled_speech_is_read_by_its_sound_alone(tmp_path: Path) -> None:
     object.__setattr__(labelled, "contents", found.contents[:1])
     words = unlabelled_in_words(found, labelled)
     assert words.startswith("2 recordings, 1 of them of the corpus, SHA-256 ")
+
+
+def test_a_sound_of_the_corpus_in_another_file_is_refused_and_in_its_own_file_counted(tmp_path: Path) -> None:
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / name).write_bytes(name.encode())
+    unlabelled, corpus = read_unlabelled(tmp_path), _corpus("x")
+    object.__setattr__(corpus, "contents", (unlabelled.contents[0], "other", "another"))
+    refuse_uncounted_sounds(unlabelled, corpus, ["1", "4"], ["1", "2", "3"])
+    with pytest.raises(LeakError, match=r"b\.wav' has the sound of 'x/1' \(speaker x:1\) in another file, so the prot"):
+        refuse_uncounted_sounds(unlabelled, corpus, ["1", "2"], ["1", "2", "3"])
 
 
 def test_speech_of_the_target_is_told_beside_scores_on_every_corpus() -> None:
