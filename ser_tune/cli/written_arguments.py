@@ -44,6 +44,21 @@ def read_mapping(written: Sequence[str]) -> Mapping[str, str]:
     return mapping
 
 
+def _columns(written: Sequence[str]) -> Mapping[str, str]:
+    """Read `NAME=COLUMN` assignments.
+
+    Raises:
+        ConfigError: There is no `=`, or nothing before or after it.
+    """
+    columns = {}
+    for assignment in written:
+        name, _, column = (part.strip() for part in assignment.partition("="))
+        if not name or not column:
+            raise ConfigError(f"--column is '{assignment}'; expected NAME=COLUMN, such as speaker=actor")
+        columns[name] = column
+    return columns
+
+
 def _corpora(written: Sequence[str]) -> Mapping[str, "JudgedCorpus"]:
     """Read `NAME[:TASK][=DATA]`; a manifest is called by its file, a second corpus of one name as it is written."""
     from ..api import JudgedCorpus
@@ -62,6 +77,7 @@ def _corpora(written: Sequence[str]) -> Mapping[str, "JudgedCorpus"]:
 
 READERS: Mapping[str, Callable[[Any], object]] = {
     "changes": _changes,
+    "columns": _columns,
     "corpora": _corpora,
     "mapping": read_mapping,
     "settings": _settings,

@@ -8,7 +8,7 @@ from .table import Line, Table
 from .times import decimal_comma
 from .utterance import Annotation
 
-__all__ = ["COLUMNS", "DIMENSIONS", "PREDICTION", "TARGET", "LabelColumns"]
+__all__ = ["COLUMNS", "DIMENSIONS", "PREDICTION", "TARGET", "LabelColumns", "side_of"]
 
 VOTES, TARGET, PREDICTION = "votes_", "target_", "prediction_"
 """Starts of the names of columns: of the votes for an emotion, of a dimension, and of a predicted dimension."""
@@ -25,6 +25,17 @@ _SIDES = {
     **dict.fromkeys(("validation", "valid", "val", "development", "devel", "dev"), "validation"),
 }
 _TEST = re.compile(r"test(?:ing)?[\s_-]*(\w*)")
+
+
+def side_of(written: str) -> str:
+    """The side of a split: `train`, `validation`, or a test set such as `test` or `test1`; empty where it is none.
+
+    >>> side_of("Dev"), side_of("Test-2"), side_of("other")
+    ('validation', 'test2', '')
+    """
+    key = written.casefold()
+    test = _TEST.fullmatch(key)
+    return f"test{test[1]}" if test else _SIDES.get(key, "")
 
 
 class LabelColumns:
@@ -70,13 +81,10 @@ class LabelColumns:
         """The side of the split: `train`, `validation`, or a test set such as `test` or `test1`; empty without."""
         if not self.split:
             return ""
-        written = line.cells[SPLIT]
-        key = written.casefold()
-        if test := _TEST.fullmatch(key):
-            return f"test{test[1]}"
-        if key not in _SIDES:
+        side = side_of(line.cells[SPLIT])
+        if not side:
             self._refuse(SPLIT, line, "train, validation, or a test set such as test or test1, in every row")
-        return _SIDES.get(key, "")
+        return side
 
     def _votes(self, column: str, line: Line) -> int:
         """The votes of a cell; none where it is empty."""

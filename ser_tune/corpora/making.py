@@ -1,20 +1,16 @@
 """A table of a user's recordings, made from the names of files and folders."""
 
-import csv
-import io
-import os
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CorpusError
 from .folder import recordings_in
+from .made_table import MadeTable, absolute, folder_of, is_nameable, other_files
 from .manifest import META, OPTIONAL_COLUMNS
 from .name_pattern import AUDIO_ENDINGS, NamePattern
 
-__all__ = ["MadeTable", "default_table", "first_names", "make_table", "recordings_of", "write_table"]
+__all__ = ["first_names", "make_table", "recordings_of"]
 
 LISTED = 3
 """File names that a message lists."""
@@ -23,40 +19,6 @@ FILLED = (*NEEDED, "session", "split")
 """Columns that have a value in every row."""
 _COLUMNS = frozenset((*NEEDED, *OPTIONAL_COLUMNS)) - {"start", "end", "duration"}
 """Fields of a pattern that are columns of a table."""
-
-
-@dataclass(frozen=True, slots=True)
-class MadeTable:
-    """The rows of a table, and the files that none of them names."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    """The cells of each recording, its path first, relative to the table's folder."""
-    unread: tuple[str, ...]
-    """Fields of the pattern that no column has, in order."""
-    unlike: tuple[Path, ...]
-    """Recordings whose names the pattern does not describe, or with an empty field, relative to the folder."""
-    ambiguous: tuple[Path, ...]
-    """Recordings whose names it describes in several ways, relative to the folder."""
-    unusable: tuple[Path, ...]
-    """Links to no file, and recordings whose paths no table can have, relative to the folder."""
-    dropped: Mapping[str, int]
-    """Emotion that the mapping leaves out to its number of recordings, sorted."""
-    others: Mapping[str, int]
-    """Ending of other files to their number, sorted."""
-
-    @property
-    def text(self) -> str:
-        """The table as CSV."""
-        written = io.StringIO()
-        csv.writer(written, lineterminator="\n").writerows([self.columns, *self.rows])
-        return written.getvalue()
-
-
-def default_table(folder: Path) -> Path:
-    """The table beside a folder, called by its name."""
-    place = _absolute(folder)
-    return place.with_name(f"{place.name}.csv")
 
 
 def recordings_of(folder: Path) -> list[Path]:
@@ -92,21 +54,14 @@ def make_table(folder: Path, pattern: str, table: Path, *, mapping: Mapping[str,
             outside all folders above the recordings or be called like a recording, or the mapping names an emotion that
             no recording has, or leaves none.
     """
-    paths, place = recordings_of(folder), _absolute(folder)
-    start = _absolute(table).parent
-    if table.suffix.lower() in AUDIO_ENDINGS:
-        raise CorpusError(f"'{table}' is called like a recording; expected a table, such as {default_table(folder)}")
-    if not place.is_relative_to(start):
-        raise CorpusError(
-            f"'{table}' is not in '{folder}' or above it; expected a table that is, such as {default_table(folder)}"
-        )
+    paths, place, start = recordings_of(folder), absolute(folder), folder_of(table, folder)
     names = NamePattern(pattern)
     if lacks := [name for name in NEEDED if name not in names.fields]:
         raise CorpusError(
             f"pattern '{pattern}' lacks {' and '.join(f'{{{name}}}' for name in lacks)}; expected such as "
             "{speaker}_{emotion}_*.wav, or {emotion}/{speaker}_*.wav where folders have the emotions"
         )
-    unusable = [path for path in paths if not (path.is_file() and _is_nameable(path.relative_to(folder).as_posix()))]
+    unusable = [path for path in paths if not (path.is_file() and is_nameable(path.relative_to(folder).as_posix()))]
     usable = sorted(set(paths) - set(unusable))
     found = {path: fields for path in usable if (fields := _fields(names, path.relative_to(folder)))}
     if not found:
@@ -135,39 +90,8 @@ def make_table(folder: Path, pattern: str, table: Path, *, mapping: Mapping[str,
         unlike=tuple(path.relative_to(folder) for path in left if path not in ambiguous),
         ambiguous=tuple(path.relative_to(folder) for path in ambiguous),
         unusable=tuple(path.relative_to(folder) for path in unusable),
-        others=_others(folder, table),
+        others=other_files(folder, table),
     )
-
-
-def write_table(table: Path, made: MadeTable, *, overwrite: bool = False) -> None:
-    """Write a table.
-
-    Args:
-        table: The file.
-        made: Its rows.
-        overwrite: Replace a file with other content.
-
-    Raises:
-        CorpusError: There is another file, or none can be written.
-    """
-    try:
-        if table.exists() and not overwrite and table.read_bytes() != made.text.encode():
-            raise CorpusError(
-                f"'{table}' exists with other content; pass --overwrite to replace it, or name another with --out FILE"
-            )
-        table.write_bytes(made.text.encode())
-    except OSError as error:
-        raise CorpusError(f"'{table}' cannot be written: {error.strerror}") from None
-
-
-def _absolute(path: Path) -> Path:
-    """A path from the root, without `..`; links stay where there is none."""
-    return path.resolve() if ".." in path.parts else path.absolute()
-
-
-def _is_nameable(path: str) -> bool:
-    """Whether a table can have a path: it is UTF-8 without control characters and line ends."""
-    return not any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in path)
 
 
 def _fields(names: NamePattern, path: Path) -> Mapping[str, str]:
@@ -188,15 +112,3 @@ def _nothing_found(folder: Path, names: NamePattern, paths: Sequence[Path]) -> C
     return CorpusError(
         f"pattern '{names.text}' describes none of {len(paths)} recordings in '{folder}'; the first are {listed}"
     )
-
-
-def _others(folder: Path, table: Path) -> Mapping[str, int]:
-    """Count the files that are no recordings by their endings; without hidden ones and the table."""
-    endings = Counter[str]()
-    for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            path = Path(place, name)
-            if name[0] != "." and path.suffix.lower() not in AUDIO_ENDINGS and path.absolute() != table.absolute():
-                endings[path.suffix.lower() or "no ending"] += 1
-    return dict(sorted(endings.items()))

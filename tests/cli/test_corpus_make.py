@@ -69,4 +69,36 @@ def test_without_a_pattern_the_names_are_shown_and_a_known_corpus_is_named(
     known.mkdir()
     soundfile.write(known / "03a01Wa.wav", np.zeros(1600), 16_000)
     told = call(tmp_path, "corpus", "make", str(known))
-    told.refused(f"as corpus emodb has them; type `ser-tune corpus check emodb --data {known}`, or pass --pattern")
+    told.refused(
+        f"as corpus emodb has them; type `ser-tune corpus check emodb --data {known}`; for a table pass --from"
+    )
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")  # of datasets
+def test_a_known_layout_needs_no_pattern(call: Call, tmp_path: Path, folder: Path) -> None:
+    names = [path.stem for path in sorted(folder.glob("*_*.wav"))]
+    rows = [f"{name}.wav,{name.split('_')[0]},{name.split('_')[1]},1" for name in names]
+    (folder / "metadata.csv").write_text("\n".join(["file_name,actor,label,take", *rows]))
+    told = call(tmp_path, "corpus", "make", str(folder))
+    told.refused(f"metadata.csv' is of a known layout; type `ser-tune corpus make {folder} --from huggingface`")
+    for arguments, message in {
+        ("--from", "huggingface", "--pattern", "x"): "pass --pattern or --from, not both",
+        ("--from", "wav"): "unknown layout 'wav'; choose from: aesdd, ased, audformat, cafe",
+        (
+            "--from",
+            "RAVDESS",
+            "--column",
+            "speaker=a",
+        ): "--column is for --from audformat and --from huggingface; corpus",
+        ("--from", "huggingface", "--column", "actor"): "--column is 'actor'; expected NAME=COLUMN, such as",
+        ("--from", "huggingface", "--column", "name=a"): "unknown column of a table 'name'; choose from: arousal, ",
+        ("--pattern", "{speaker}_{emotion}_*", "--column", "a=b"): "a pattern names its columns",
+    }.items():
+        call(tmp_path, "corpus", "make", str(folder), *arguments).refused(message)
+    told = call(tmp_path, "corpus", "make", str(folder), "--from", "HuggingFace", "--column", "text=take")
+    first, *lines = told.out.splitlines()
+    assert first.endswith("mine.csv: 12 recordings, columns path, speaker, emotion, text")
+    assert lines[:4] == [
+        *("path from column 'audio'", "text from column 'take'", "speaker from column 'actor'"),
+        "emotion from column 'label'",
+    ]

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ser_tune.corpora import CORPORA
-from ser_tune.corpora.making import make_table, write_table
+from ser_tune.corpora.made_table import write_table
+from ser_tune.corpora.making import make_table
 from ser_tune.corpora.name_pattern import NamePattern
 from ser_tune.errors import CorpusError
 

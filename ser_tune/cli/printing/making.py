@@ -15,7 +15,7 @@ from ..registration import Call
 from .corpora import check_record, print_checked, progress_bar
 
 if TYPE_CHECKING:
-    from ...corpora.making import MadeTable
+    from ...corpora.made_table import MadeTable
 
 __all__ = ["print_made"]
 
@@ -24,7 +24,7 @@ LISTED = 5
 
 
 def print_made(call: Call[api.MadeCorpus], *, as_json: bool) -> None:
-    """Print what the pattern found, and the problems; exit code 1 where something is wrong."""
+    """Print what was found, and the problems; exit code 1 where something is wrong."""
     with progress_bar("recordings", MofNCompleteColumn()) as progressed:
         made = call(progressed=progressed)
     if as_json:
@@ -40,6 +40,7 @@ def _record(made: api.MadeCorpus) -> dict[str, object]:
     return {
         "file": str(made.file),
         "columns": list(table.columns),
+        "understood": dict(table.understood),
         "utterances": len(table.rows),
         "unread_fields": list(table.unread),
         "not_described": [path.as_posix() for path in table.unlike],
@@ -47,6 +48,7 @@ def _record(made: api.MadeCorpus) -> dict[str, object]:
         "unusable": [path.as_posix() for path in table.unusable],
         "left_out": dict(table.dropped),
         "other_files": dict(table.others),
+        "remarks": list(table.remarks),
         "check": check_record(made.checked),
     }
 
@@ -54,6 +56,8 @@ def _record(made: api.MadeCorpus) -> dict[str, object]:
 def _print_made(made: api.MadeCorpus) -> None:
     table, file = made.table, shortest(made.file)
     results.print(f"{file}: {len(table.rows)} recordings, columns {', '.join(table.columns)}", soft_wrap=True)
+    for name, origin in table.understood.items():
+        results.print(f"{name} from {origin}", soft_wrap=True)
     for sentence in _left_out(table):
         results.print(sentence, soft_wrap=True)
     print_checked(made.checked)
@@ -69,7 +73,8 @@ def _left_out(table: "MadeTable") -> Sequence[str]:
     """Sentences on fields and files that are not in the table."""
     sentences = []
     if table.unread:
-        sentences.append(f"fields of the pattern that are not used: {', '.join(table.unread)}")
+        noun = "columns" if table.understood else "fields of the pattern"
+        sentences.append(f"{noun} that are not used: {', '.join(table.unread)}")
     for paths, reason in (
         (table.unlike, "the pattern does not fit"),
         (table.ambiguous, "the pattern fits in several ways"),
@@ -84,7 +89,7 @@ def _left_out(table: "MadeTable") -> Sequence[str]:
     if table.others:
         listed = ", ".join(f"{count} {ending}" for ending, count in table.others.items())
         sentences.append(f"other files, which are left out: {listed}")
-    return sentences
+    return [*sentences, *table.remarks]
 
 
 def _listed(paths: Sequence[Path]) -> str:
