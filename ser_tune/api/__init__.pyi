@@ -1,6 +1,16 @@
 """The commands as functions: options are keyword arguments, and the command line prints the results."""
 
-from .comparisons import Evaluated, JudgedCorpus, compare, evaluate, leaderboard, log_pictures, matrix, report
+from .comparisons import (
+    Evaluated,
+    JudgedCorpus,
+    compare,
+    comparison_page,
+    evaluate,
+    leaderboard,
+    log_pictures,
+    matrix,
+    report,
+)
 from .configuration import ConfigurationFlags, StudyFlags, options
 from .corpus_checks import CheckedCorpus, ExtractedCorpus, audit, check, corpora, download, extract
 from .corpus_making import MadeCorpus, make
@@ -33,6 +43,7 @@ __all__ = [
     "check_model",
     "combine",
     "compare",
+    "comparison_page",
     "confirm",
     "corpora",
     "doctor",

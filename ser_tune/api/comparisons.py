@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from ..report import Report
     from ..results import Cell, Comparison, Evaluation, HeardScore, Leaderboard, SetCoverage, Stressed
 
-__all__ = ["Evaluated", "JudgedCorpus", "compare", "evaluate", "leaderboard", "log_pictures", "matrix", "report"]
+__all__ = [
+    "Evaluated",
+    "JudgedCorpus",
+    "compare",
+    "comparison_page",
+    "evaluate",
+    "leaderboard",
+    "log_pictures",
+    "matrix",
+    "report",
+]
 
 LabelMap = Annotated[Mapping[str, str] | None, Argument(option="--map", metavar="EMOTION=CLASS")]
 
@@ -72,6 +82,23 @@ def compare(
     for reference in (first, second):
         refuse_unknown_result(reference, project)
     return results.compare(tracking.open_delivered(project), first, second, side)
+
+
+def comparison_page(
+    comparison: "Comparison", first: str = "A", second: str = "B", *, project: "Project | None" = None
+) -> str:
+    """Write one page of HTML about a comparison: the difference, where it is from, both searches, what differs.
+
+    Args:
+        comparison: What `compare` returned.
+        first: The name of result A.
+        second: The name of result B.
+        project: Where things are; None is `Project.locate()`.
+
+    Raises:
+        StorageError: A store fails.
+    """
+    return reports.comparison_page(tracking.open_delivered(located(project)), comparison, (first, second))
 
 
 def leaderboard(

@@ -133,8 +133,6 @@ def _score_record(score: Recomputed) -> dict[str, object]:
 
 def as_html(audit: Audit) -> str:
     """The audit as a page that needs no other file; the template escapes what the split's file contains."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from ..pages import page_from  # Jinja
 
-    loader = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    return environment.get_template("audit.html").render(audit=audit)
+    return page_from(Path(__file__).parent / "audit.html", audit=audit)

@@ -18,7 +18,7 @@ from ..markdown import markdown_table
 from ..spreadsheets import safe_cell
 from .console import print_table, shown
 
-__all__ = ["Rows", "print_csv", "print_rows", "written"]
+__all__ = ["Rows", "print_csv", "print_rows", "refuse_no_file", "written"]
 
 
 def print_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]], file: TextIO | None = None) -> None:
@@ -80,6 +80,20 @@ class Rows:
             print_csv(self._columns, [], self._file)
 
 
+def refuse_no_file(path: Path | None, option: str) -> None:
+    """Refuse a path that `written` cannot write, before the work whose result is written.
+
+    Args:
+        path: The file; None is none.
+        option: Which option names it.
+
+    Raises:
+        ConfigError: It is a folder, or its folder does not exist.
+    """
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise ConfigError(f"{option} is '{path}'; expected a file's name in an existing folder")
+
+
 @contextmanager
 def written(out: Path | None, option: str = "--out") -> Iterator[TextIO]:
     """Standard output, or a file that appears when the context ends without an error.
@@ -94,8 +108,7 @@ def written(out: Path | None, option: str = "--out") -> Iterator[TextIO]:
     if out is None:
         yield sys.stdout
         return
-    if not out.parent.is_dir() or out.is_dir():
-        raise ConfigError(f"{option} is '{out}'; expected a file in an existing folder")
+    refuse_no_file(out, option)
     _sweep(out)
     part = out.with_name(f".{out.name}.{os.getpid()}")
     try:

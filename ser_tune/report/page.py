@@ -1,18 +1,16 @@
 """The report as one page of HTML that needs no other file and no network."""
 
-import base64
 import math
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from ..drawing import Picture
 from ..errors import AudioError
 from ..folds import CORPORA_NOT_FREE, NOT_FREE
 from ..metrics import Metric
+from ..pages import page_from
 from ..resampling import describe_score, with_interval
 from ..results import StudyTrial, edges_of
 from ..tracking import Predictions
@@ -36,13 +34,11 @@ _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNIN
 def page_of(report: ReportedResult, pictures: Mapping[str, Picture]) -> str:
     """Write the page; the template escapes every name that comes from data."""
     trials = report.search.trials if report.search else ()
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters["address"] = _address
-    environment.filters["share"] = _share
-    environment.globals |= {"displayed": displayed, "with_interval": with_interval}
-    return environment.get_template("page.html").render(
+    return page_from(
+        Path(__file__).parent / "page.html",
+        displayed=displayed,
+        with_interval=with_interval,
+        share=_share,
         report=report,
         subject=f"{report.params['model.name']} on {report.corpus}",
         objective=report.objective,
@@ -124,8 +120,3 @@ def _meanings(report: ReportedResult) -> dict[str, str]:
     """The meaning of each side's score; test speakers who validate another fold limit that of the test."""
     limit = CORPORA_NOT_FREE if report.protocol.scheme else NOT_FREE
     return _SIDES | ({} if report.test_is_free else {"test": f"{_SIDES['test']}; {limit}"})
-
-
-def _address(content: bytes, kind: str) -> str:
-    """A picture or sound as an address that contains it."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

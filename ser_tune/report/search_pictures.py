@@ -18,7 +18,7 @@ from .front_picture import front_picture
 from .reported import ReportedSearch
 from .words import displayed
 
-__all__ = ["search_pictures"]
+__all__ = ["best_so_far", "search_pictures"]
 
 MOST_ROWS = 40
 """Trials of the heat map: the best ones."""
@@ -51,7 +51,7 @@ def _scores(trials: Sequence[StudyTrial]) -> list[float]:
     return [trial.score for trial in trials if trial.score is not None]
 
 
-def _best_so_far(scores: Sequence[float], ranking: Ranking) -> list[float]:
+def best_so_far(scores: Sequence[float], ranking: Ranking) -> list[float]:
     """The best score of each trial and those before it."""
 
     def better(best: float, score: float) -> float:
@@ -69,7 +69,7 @@ def _history(search: ReportedSearch) -> Picture:
     def fill(figure: Figure) -> None:
         axes = figure.subplots()
         numbers, scores = [trial.number for trial in complete], _scores(complete)
-        best = _best_so_far(scores, search.ranking)
+        best = best_so_far(scores, search.ranking)
         axes.plot(numbers, scores, "o", color=BLUE, markersize=4, label="complete")
         axes.step(numbers, best, where="post", color=RED, linewidth=1, label="best so far")
         if again:

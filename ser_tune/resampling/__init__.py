@@ -21,6 +21,7 @@ from .paired import (
     compare_paired,
     mean_interval,
     paired_difference,
+    part_differences,
     permutation_test,
 )
 from .scores import HeldOutFold, Score, Scores, describe_score, interval_of, score, sums_of, with_interval
@@ -49,6 +50,7 @@ __all__ = [
     "largest_gap",
     "mean_interval",
     "paired_difference",
+    "part_differences",
     "part_intervals",
     "permutation_test",
     "score",

@@ -1,7 +1,7 @@
 """Comparison of two systems on the same utterances, paired by speaker."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,6 +28,7 @@ __all__ = [
     "compare_paired",
     "mean_interval",
     "paired_difference",
+    "part_differences",
     "permutation_test",
 ]
 
@@ -130,6 +131,53 @@ def paired_difference(metric: Metric, in_a: np.ndarray, in_b: np.ndarray) -> Est
     of_a, of_b = (np.mean([resampled_scores(metric, drawn, seed) for seed in side], axis=0) for side in (in_a, in_b))
     left_a, left_b = (np.mean([left_out_scores(metric, seed) for seed in side], axis=0) for side in (in_a, in_b))
     return Estimate(point, _around(metric, point, of_a - of_b, left_a - left_b))
+
+
+def part_differences(
+    truth: np.ndarray,
+    predicted_a: Sequence[np.ndarray],
+    predicted_b: Sequence[np.ndarray],
+    speakers: np.ndarray,
+    metric: Metric,
+    outputs: int,
+) -> dict[int, Estimate]:
+    """Differences of two systems' values for each output, such as the recalls of a class, with their intervals.
+
+    Of class numbers, those of the metric over the utterances of each class, whose speakers are drawn. Arguments are
+    those of `compare_paired`.
+
+    Returns:
+        Output to the value of A minus that of B; outputs that have no value are missing.
+
+    A is right about the three anger utterances, B about one of them; both are right about joy:
+
+    >>> from ser_tune.metrics import METRICS
+    >>> truth, theirs = np.array([0, 1] * 3), np.array([0, 1, 1, 1, 1, 1])
+    >>> found = part_differences(truth, [truth], [theirs], np.array([0, 0, 1, 1, 2, 2]), METRICS.get("uar"), 2)
+    >>> [(output, round(difference.value, 3)) for output, difference in found.items()]
+    [(0, 0.667), (1, 0.0)]
+    """
+
+    def sums(seeds: Sequence[np.ndarray], own: np.ndarray) -> np.ndarray:
+        return np.stack([sums_of(metric, truth[own], seed[own], speakers[own], outputs) for seed in seeds])
+
+    parts, every = metric.parts, np.arange(len(truth))
+    if truth.ndim == 1:
+        rows = {int(label): np.flatnonzero(truth == label) for label in np.unique(truth)}
+        return {
+            label: paired_difference(metric, sums(predicted_a, own), sums(predicted_b, own))
+            for label, own in rows.items()
+        }
+    if parts is None:
+        return {}
+    in_a, in_b = sums(predicted_a, every), sums(predicted_b, every)
+
+    def difference_of(output: int) -> Estimate:
+        value = lambda summed: parts(summed)[..., output]  # noqa: E731
+        return paired_difference(replace(metric, value=value, condensed=None), in_a, in_b)
+
+    found = {output: difference_of(output) for output in range(parts(in_a[0].sum(axis=0)).shape[-1])}
+    return {output: difference for output, difference in found.items() if not np.isnan(difference.value)}
 
 
 def choice_p_value(metric: Metric, ours: np.ndarray, theirs: np.ndarray) -> float:

@@ -2,6 +2,7 @@
 
 from .answer_kinds import AnswerKind
 from .compare import Choice, Comparison, compare
+from .compared_parts import ComparedOutput, ComparedSpeaker, compared_outputs, compared_speakers
 from .evaluation_matrix import Cell, cell_columns, cell_rows, draw_matrix
 from .evaluation_run import log_evaluation, score_rows, set_rows, stress_rows
 from .evaluation_scores import Evaluation, groups_of, score_evaluation, temperature_of
@@ -22,6 +23,8 @@ __all__ = [
     "AnswerKind",
     "Cell",
     "Choice",
+    "ComparedOutput",
+    "ComparedSpeaker",
     "Comparison",
     "Edge",
     "Entry",
@@ -42,6 +45,8 @@ __all__ = [
     "check_evaluated",
     "check_rows",
     "compare",
+    "compared_outputs",
+    "compared_speakers",
     "draw_heard",
     "draw_matrix",
     "edges_of",

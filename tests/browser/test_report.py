@@ -96,26 +96,6 @@ def test_hostile_names_of_a_corpus_are_text_wherever_they_are_shown(
     assert not [line for line in (root / "a.tex").read_text(encoding="utf-8").splitlines() if line.startswith("[")]
 
 
-@pytest.mark.parametrize("width", [400, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_fits_a_phone_and_a_screen_whatever_the_names(
-    report: str, visit: Callable[..., Any], width: int, scheme: str
-) -> None:
-    page = visit(report).page
-    page.set_viewport_size({"width": width, "height": 800})
-    page.emulate_media(color_scheme=scheme)
-    fits = "document.documentElement.scrollWidth <= innerWidth"
-    assert page.evaluate(fits)
-    # The name of a speaker, class, setting or study may be long, and without blanks
-    page.evaluate("for (const cell of document.querySelectorAll('td, h1, b')) cell.append('x'.repeat(200))")
-    assert page.evaluate(fits)
-    tallest = page.evaluate("Math.max(...[...document.querySelectorAll('.wide tr')].map(row => row.clientHeight))")
-    assert tallest < 1000
-    shades = page.evaluate("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
-    light, dark = "rgb(255, 255, 255)", "rgb(23, 28, 38)"
-    assert shades[0] == (light if scheme == "light" else dark)
-
-
 def test_trials_are_listed_the_best_first_and_the_honest_number_is_largest(
     report: str, visit: Callable[..., Any]
 ) -> None:

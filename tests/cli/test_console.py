@@ -145,6 +145,6 @@ def test_a_file_appears_when_it_is_complete_and_rests_of_killed_processes_go(tmp
 
 
 def test_a_file_in_no_folder_is_refused(tmp_path: Path) -> None:
-    expected = r"^--csv is .*; expected a file in an existing folder$"
+    expected = r"^--csv is .*; expected a file's name in an existing folder$"
     with pytest.raises(ConfigError, match=expected), written(tmp_path / "none" / "a.csv", "--csv"):
         pass

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.annotated_studies import LABELS, NAME, annotated
+from tests.read_pages import Page
 
 pytestmark = pytest.mark.slow
 
@@ -90,8 +91,10 @@ def test_trials_are_replayed_changed_compared_and_combined(
     assert compared[f"{objective}_difference"] == pytest.approx(changed["difference"], abs=1e-5)
     assert "confusions" not in compared
     assert compared[OUTPUTS[label]] == LABELS[label]
-    told = call(root, "compare", *pair)
+    told = call(root, "compare", *pair, "--html", root / "page.html")
     assert (told.code, "confusion" in told.out) == (0, False)
+    page = Page((root / "page.html").read_text(encoding="utf-8"))
+    assert ("Confusion" in page.text, "only A is right" in page.text) == (False, False)
     (combined,) = _found(call, root, "combine", *pair, "--as", "both", "--json")
     metrics = combined["promotion"]["metrics"]
     assert {f"{side}_{name}" for side in ("validation", "test") for name in METRICS[label]} <= metrics.keys()

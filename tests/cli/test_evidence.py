@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 
 from ser_tune.architectures import ARCHITECTURES
 from ser_tune.metrics import METRICS
+from tests.read_pages import Page
 
 NAME = "ser-manifest-alex_net"
 Call = Callable[..., Any]
@@ -32,6 +33,32 @@ def _run_id(root: Path, trial: int, study: str = "first") -> str:
 
 def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.split("  ") if cell.strip()]
+
+
+@pytest.mark.slow
+def test_the_page_of_a_comparison_has_its_numbers_and_what_differs(call: Call, finished: Any, tmp_path: Path) -> None:
+    told = call(finished.root, "compare", "first:0", "first:1", "--json", "--html", tmp_path / "page.html")
+    assert (told.code, told.err) == (0, f"page: {tmp_path / 'page.html'}\n")
+    (known,) = json.loads(told.out)
+    page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
+    low, high = known["uar_difference_interval"]
+    assert [f"{known['uar_difference']:+.4f} [{low:+.3f}, {high:+.3f}]"] in [row[1:2] for row in page.rows]
+    assert f"{known['p_value_of_the_best']:.4f}" in page.text
+    shown = known["p_value_of_the_best"] < 0.05 and not low <= 0 <= high
+    assert ("No difference is shown between A and B" in page.text) is not shown
+    for counts in known["confusions"]:
+        assert ["anger", *map(str, counts[0])] in page.rows
+    for row in known["differing"]:
+        assert [row[name] for name in ("utterance", "speaker", "truth", "a", "b")] in page.rows
+    params = [_client(finished.root).get_run(run).data.params for (run,) in known["runs"]]
+    differing = {path for path in params[0] if params[0][path] != params[1].get(path)}
+    searched = [row for row in page.rows if row[-1] == "searched by A and B"]
+    assert {row[0].replace("\u200b", "") for row in searched} == differing
+    assert page.tags.count("img") == 3
+    assert all(address.startswith(("data:image/svg+xml;base64,", "#")) for address in page.addresses)
+    call(finished.root, "compare", "first:0", "first:1", "--html", "none/page.html").refused(
+        "--html is 'none/page.html'; expected a file's name in an existing folder"
+    )
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import pytest
 
 from ser_tune.cli.printing.registered import TAGS, _score_columns, print_models
 from ser_tune.registry import RegisteredVersion
-from tests.cli.test_report import Page
+from tests.read_pages import Page
 
 LINE = r"^trial (\d): drift (-\d\.\d{4}) \([\d.]+ s\); best (-\d\.\d{4}) \(trial (\d)\)"
 

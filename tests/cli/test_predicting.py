@@ -160,7 +160,7 @@ def test_a_recording_without_speech_is_named(call: Call, finished: Any, tmp_path
         (("a.wav", "b.wav", "--timeline", "--plot", "a.png"), "--plot draws one recording; got 2 files"),
         (("a.wav", "--timeline", "--segments", "--format", "rttm"), "drop --segments"),
         (("a.wav", "--min-confidence", "2"), "Input should be less than or equal to 1"),
-        (("a.wav", "--out", "none/out.csv"), "--out is 'none/out.csv'; expected a file in an existing folder"),
+        (("a.wav", "--out", "none/out.csv"), "--out is 'none/out.csv'; expected a file's name in an existing folder"),
         (("a.wav", "b.wav", "--plot", "a.png"), "--plot draws one utterance; got 2 files"),
         (("a.wav", "--plot", "a.gif"), "--plot is 'a.gif'; expected a name that ends in .pdf, .png, .svg"),
         (("a.wav", "b.wav", "--timeline", "--format", "audacity"), "--format audacity is of one recording; got 2"),

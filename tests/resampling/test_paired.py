@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from ser_tune.metrics import METRICS, Metric
-from ser_tune.resampling import PairedComparison, choice_p_value, compare_paired, sums_of
+from ser_tune.resampling import PairedComparison, choice_p_value, compare_paired, part_differences, sums_of
 from ser_tune.resampling.paired import DRAWN_SWAPS, ENUMERATED_SPEAKERS
 
 QUICK = settings(max_examples=40, deadline=None)
@@ -290,3 +290,35 @@ def test_several_seeds_are_compared_by_the_means_of_their_scores_which_pooling_t
 def _macro_f1(counts: np.ndarray) -> np.ndarray:
     hits = counts.diagonal(axis1=-2, axis2=-1)
     return (2 * hits / np.maximum(counts.sum(axis=-1) + counts.sum(axis=-2), 1)).mean(axis=-1)
+
+
+@QUICK
+@given(JUDGEMENTS)
+def test_differences_of_classes_are_those_of_their_recalls_and_swapped_they_are_opposite(
+    judged: list[tuple[int, int, int, int]],
+) -> None:
+    speakers, truth, a, b = (np.array(column) for column in zip(*judged, strict=True))
+    found = part_differences(truth, [a], [b], speakers, UAR, N_CLASSES)
+    opposite = part_differences(truth, [b], [a], speakers, UAR, N_CLASSES)
+    assert list(found) == list(opposite) == sorted(set(truth.tolist()))
+    for label, difference in found.items():
+        own = truth == label
+        assert difference.value == pytest.approx((a[own] == label).mean() - (b[own] == label).mean())
+        assert opposite[label].value == pytest.approx(-difference.value)
+        assert difference.interval.known == opposite[label].interval.known
+        if difference.interval.known:
+            assert difference.interval.low == pytest.approx(-opposite[label].interval.high)
+    whole = compare_paired(truth, [a], [b], speakers, [UAR], N_CLASSES).primary.value
+    assert np.mean([difference.value for difference in found.values()]) == pytest.approx(whole)
+
+
+def test_differences_of_dimensions_are_those_of_each_by_itself() -> None:
+    rng, ccc, mae = np.random.default_rng(0), METRICS.get("ccc"), METRICS.get("mae")
+    truth, speakers = rng.normal(size=(60, 2)), np.repeat(np.arange(6), 10)
+    a, b = truth + rng.normal(size=truth.shape), truth + 2 * rng.normal(size=truth.shape)
+    for metric in (ccc, mae):
+        found = part_differences(truth, [a, b], [b], speakers, metric, 2)
+        for output, difference in found.items():
+            alone = [metric.score(truth[:, [output]], said[:, [output]], 1) for said in (a, b)]
+            assert difference.value == pytest.approx(np.mean(alone) - alone[1])
+            assert difference.interval.low < difference.value < difference.interval.high

@@ -9,7 +9,7 @@ import pytest
 from ser_tune.errors import ProtocolError, RegistryError
 from ser_tune.metrics import METRICS
 from ser_tune.resampling import choice_p_value, compare_paired
-from ser_tune.results import Choice, compare
+from ser_tune.results import Choice, compare, compared_outputs, compared_speakers
 from ser_tune.tracking import read_predictions
 
 NAME = "ser-manifest-alex_net"
@@ -35,6 +35,18 @@ def test_two_trials_are_compared_as_their_tables_say(first: Any) -> None:
     assert found.paired.n_speakers == 4
     assert found.differing.tolist() == [number for number in range(16) if said[0][number] != said[1][number]]
     assert len(found.differing) > 0
+    # Their parts add up to the whole
+    metric, outputs = compared_outputs(found)
+    assert (metric, [row.name for row in outputs]) == (UAR, emotions)
+    assert np.mean([row.difference.value for row in outputs]) == pytest.approx(found.paired.primary.value)
+    for label, row in enumerate(outputs):
+        assert row.values == pytest.approx([np.mean(rows[truth == label] == label) for rows in said])
+        assert row.difference.value == pytest.approx(row.values[0] - row.values[1])
+    rows = compared_speakers(found)
+    assert {row.name: row.utterances for row in rows} == dict.fromkeys(speakers, 4)
+    assert [abs(row.difference) for row in rows] == sorted((abs(row.difference) for row in rows), reverse=True)
+    of_first = [answers[by_speaker == speakers.index(rows[0].name)] for answers in (truth, *said)]
+    assert rows[0].scores == pytest.approx([UAR.score(of_first[0], answers, 2) for answers in of_first[1:]])
     # And these are the scores that the runs have
     scores = [result.run.data.metrics["validation_uar"] for result in found.results]
     assert scores == pytest.approx(by_hand)

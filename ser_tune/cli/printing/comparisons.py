@@ -15,7 +15,7 @@ from ...spreadsheets import safe_cell
 from ..console import notes, print_json, print_table, print_warnings, results
 from ..records import comparison_record
 from ..registration import Call, Forms
-from ..rows import print_csv, print_rows, written
+from ..rows import print_csv, print_rows, refuse_no_file, written
 from ..written_arguments import read_mapping
 from .experiments import with_deviation
 
@@ -48,6 +48,7 @@ def print_comparison(
     second: str,
     side: str,
     list_all: Annotated[bool, Argument(option="--all")] = False,
+    html: Annotated[Path | None, Argument(metavar="FILE")] = None,
     as_json: bool,
 ) -> None:
     """Print scores, paired test, confusion matrices, and utterances that differ.
@@ -58,9 +59,15 @@ def print_comparison(
         second: The name of result B.
         side: The speakers.
         list_all: List every utterance that differs.
+        html: Also write a page: differences by class and speaker, both searches, the settings that differ.
         as_json: Print JSON.
     """
+    refuse_no_file(html, "--html")
     found = call()
+    if html is not None:
+        with written(html, "--html") as file:
+            file.write(api.comparison_page(found, first, second, project=call.arguments["project"]))
+        notes.print(f"page: {html}")
     if as_json:
         print_json([comparison_record(found, first, second)])
         return
@@ -306,8 +313,7 @@ def write_report(
         latex: Also write tables of scores in LaTeX.
     """
     for option, path in (("--out", out), ("--csv", csv), ("--latex", latex)):
-        if path is not None and (path.is_dir() or not path.parent.is_dir()):
-            raise ConfigError(f"{option} is '{path}'; expected a file's name in an existing folder")
+        refuse_no_file(path, option)
     found = call()
     with written(out) as file:
         file.write(found.html)

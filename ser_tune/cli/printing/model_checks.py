@@ -4,10 +4,9 @@ from pathlib import Path
 
 from ... import api
 from ... import results as stored
-from ...errors import ConfigError
 from ..console import notes, print_json, print_table, results
 from ..registration import Call
-from ..rows import written
+from ..rows import refuse_no_file, written
 
 __all__ = ["print_model_check"]
 
@@ -20,8 +19,7 @@ def print_model_check(call: Call[api.CheckedModel], *, out: Path | None = None, 
         out: Also write a page of HTML to this file; MLflow has it in any case.
         as_json: Print JSON.
     """
-    if out is not None and (out.is_dir() or not out.parent.is_dir()):
-        raise ConfigError(f"--out is '{out}'; expected a file's name in an existing folder")
+    refuse_no_file(out, "--out")
     found = call(on_condition=lambda name: notes.print(f"stress: {name}"))
     check, setup = found.check, found.check.setup
     if out is not None:
