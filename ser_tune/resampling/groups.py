@@ -115,7 +115,7 @@ def largest_gap(
     if len(scored) < 2:
         return None
     ranked = Ranking(metric).best_first(scored, _value)
-    best, worst = ranked[0], next(group for group in ranked if _value(group) == _value(ranked[-1]))
+    best, worst = ranked[0], next(group for group in ranked[1:] if _value(group) == _value(ranked[-1]))
     difference = abs(_value(best) - _value(worst))
     interval = UNKNOWN
     if min(best.speakers, worst.speakers) > 1:

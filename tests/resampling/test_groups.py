@@ -46,6 +46,13 @@ def test_one_group_has_no_gap_and_single_speakers_no_interval() -> None:
     assert not gap.interval.known
 
 
+def test_groups_of_one_score_are_two_groups_all_the_same() -> None:
+    truth = np.array([0, 1, 0, 1])
+    gap = largest_gap(truth, truth, np.array([0, 0, 1, 1]), ["a", "a", "b", "b"], UAR, 2)
+    assert gap is not None
+    assert (gap.best, gap.worst, gap.difference) == ("a", "b", 0.0)
+
+
 def test_a_recall_has_the_interval_of_its_class_alone() -> None:
     truth = np.array([0, 0, 1, 0, 0, 1, 0, 0, 1])
     predicted = np.array([0, 1, 1, 0, 0, 0, 1, 0, 1])

@@ -69,7 +69,10 @@ def _print_scores(evaluation: "Evaluation") -> None:
             chosen = f"; the largest among {len(scores)} groups, so it is partly chance" if len(scores) > 2 else ""
             difference = with_interval(gap.difference, gap.interval, "+")
             above = "above" if evaluation.objective.higher_is_better else "below"
-            results.print(f"gap by {kind}: {difference}, {gap.best} {above} {gap.worst}{chosen}")
+            if gap.difference:
+                results.print(f"gap by {kind}: {difference}, {gap.best} {above} {gap.worst}{chosen}")
+            else:
+                results.print(f"gap by {kind}: none, all groups have the same score")
 
 
 def _cells(group: GroupScore, kind: "AnswerKind") -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...config import TOGETHER
+from ...config import together
 from ...corpora import CORPORA
 from ..console import results, shortest
 
@@ -18,7 +18,7 @@ __all__ = ["print_next"]
 
 TRAINED_ON = "  # networks were trained on it: judge them by recordings of your own"
 SEVERAL = 3
-"""Recordings of a speaker that are predicted together where they are normalised together."""
+"""Recordings of a speaker that are predicted together where a model judges them together."""
 
 
 def print_next(promotion: "Promotion", tracking_uri: str | None, *, searched: bool = False) -> None:
@@ -32,13 +32,13 @@ def print_next(promotion: "Promotion", tracking_uri: str | None, *, searched: bo
     where = f" --tracking-uri {shlex.quote(tracking_uri)}" if tracking_uri else ""
     prepared = promotion.prepared
     paths, note = _recordings(prepared)
-    several = prepared.definition.config.normalisation.scope in TOGETHER  # `predict` normalises the files together
+    several = together(prepared.definition.config)  # `predict` judges the files together
     audio = " ".join(shlex.quote(shortest(path)) for path in paths[: SEVERAL if several else 1])
     results.print(f"next: ser-tune predict {promotion.reference} {audio}{where}{note}")
     results.print(f"next: ser-tune report {shlex.quote(prepared.definition.name)}{where}")
     protocol = prepared.definition.config.protocol
     refused = (protocol.folds_file, protocol.holdout, protocol.text_independent)  # by a nested study
-    if searched and not (prepared.is_official or any(refused)):
+    if searched and not (prepared.is_official or protocol.scheme == "train-test" or any(refused)):
         command = shlex.join(["ser-tune", *sys.argv[1:], "--nested"])
         folds = prepared.folds_of_protocol
         results.print(f"next: {command}  # a number to publish: a search for each of {folds} test folds")
@@ -47,12 +47,12 @@ def print_next(promotion: "Promotion", tracking_uri: str | None, *, searched: bo
 
 def _recordings(prepared: "Prepared") -> tuple[Sequence[Path], str]:
     """Recordings of a speaker that the model's networks did not train on; else of the corpus, with a note."""
-    corpus, holdout = prepared.corpus, prepared.definition.config.protocol.holdout
+    corpus, protocol = prepared.corpus, prepared.definition.config.protocol
     folder = corpus.utterances[0].path.parent
     if corpus.name in CORPORA.names() and (unseen := CORPORA.get(corpus.name).unseen(folder)):
         return unseen, ""
-    kept_out = [utterance for utterance in corpus.utterances if utterance.speaker in holdout]
-    if prepared.is_official and len(tested := prepared.folds[0].test):
+    kept_out = [utterance for utterance in corpus.utterances if utterance.speaker in protocol.holdout]
+    if (prepared.is_official or protocol.scheme == "train-test") and len(tested := prepared.folds[0].test):
         kept_out = [corpus.utterances[number] for number in tested]
     utterances = kept_out or [
         utterance for utterance, nobody in zip(corpus.utterances, corpus.nobody, strict=True) if not nobody
