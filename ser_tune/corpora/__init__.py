@@ -57,6 +57,7 @@ CORPORA: Catalogue[CorpusSource] = Catalogue(
         "aesdd": "aesdd",
         "ased": "ased",
         "cafe": "cafe",
+        "cmu_mosei": "cmu_mosei",
         "crema_d": "crema_d",
         "demo": "demo",
         "emodb": "emodb",

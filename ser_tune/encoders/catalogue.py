@@ -83,7 +83,7 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
         "its model card",
         94,
         "LibriSpeech, IEMOCAP, MELD, MEAD, CMU-MOSEI and MSP-Podcast",
-        ("iemocap", "meld", "msp_podcast"),
+        ("cmu_mosei", "iemocap", "meld", "msp_podcast"),
     ),
     "superb/wav2vec2-base-superb-er": Checkpoint(
         _SUPERB, "Apache 2.0", 94, "LibriSpeech; fine-tuned on IEMOCAP", ("iemocap",)

@@ -73,7 +73,7 @@ GUESSES: dict[str, str] = {
     "predict X --input f.wav": "no registered model 'X'",
     "file.wav": "there is no registered model yet",
     "predict": "type `ser-tune predict MODEL PATH`",
-    "evaluate X": "type `ser-tune evaluate X --corpus CORPUS`; choose from: aesdd, ased, cafe, crema_d, demo",
+    "evaluate X": "type `ser-tune evaluate X --corpus CORPUS`; choose from: aesdd, ased, cafe, cmu_mosei, crema_d",
     "evaluate X emodb": "read as: ser-tune evaluate X --corpus emodb",
     "report": "type `ser-tune report STUDY|MODEL`",
     "report --study X": "'X' is no registered model, study or run",

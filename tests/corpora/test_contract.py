@@ -107,6 +107,24 @@ def _meld(folder: Path) -> Path:
     return folder
 
 
+def _cmu_mosei(folder: Path) -> Path:
+    """Three videos of two sentences each, two annotators; a sentence without emotion, and a table of something else."""
+    for place in ("Labels", "Transcript/Segmented/Combined", "Audio/Full/WAV_16000"):
+        (folder / "Raw" / place).mkdir(parents=True)
+    names = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
+    rows = [",".join(["Input.VIDEO_ID", "Input.CLIP", *(f"Answer.{name}" for name in (*names, "sentiment")), "HITId"])]
+    for number, video in enumerate(("-a___b", "xy", "123")):
+        _recording(folder / "Raw" / "Audio" / "Full" / "WAV_16000" / f"{video}.wav", number)
+        lines = [f"{video}___{clip}___0.0{clip}___0.0{clip + 1}___Well, {clip}." for clip in range(3)]
+        (folder / "Raw" / "Transcript" / "Segmented" / "Combined" / f"{video}.txt").write_text("\n".join(lines))
+        for annotator in (0, 2):
+            rows += [f"{video},0,0,0,0,{annotator * 1.5},0,1,{annotator},h", f"{video},1,2,0,0,0,0,,-1,h"]
+    rows.append("123,2,0,0,0,0,0,0,0,h")
+    (folder / "Raw" / "Labels" / "a.csv").write_text("\n".join(rows))
+    (folder / "Raw" / "Labels" / "other.csv").write_text("a,b\n1,2")
+    return folder
+
+
 NAMES = {
     "aesdd": [f"anger/{letter}01 ({speaker}).wav" for speaker in (1, 2, 3) for letter in "ads"],
     "ased": [f"x/{letter}1-01-01-01-{speaker:02}.wav" for speaker in (1, 2, 3) for letter in "afn"],
@@ -139,6 +157,7 @@ def _named(corpus: str) -> Callable[[Path], Path]:
 
 LAYOUTS: dict[str, Callable[[Path], Path | None]] = {
     **{corpus: _named(corpus) for corpus in NAMES},
+    "cmu_mosei": _cmu_mosei,
     "crema_d": _crema_d,
     "demo": _nothing,
     "emodb": _emodb,
@@ -315,6 +334,7 @@ def test_only_the_emotions_asked_for_are_kept(load: Callable[..., Corpus], tmp_p
 
 
 RATED = {
+    "cmu_mosei": {"sentiment"},
     "demo": {"energy", "pitch_range", "rate"},  # the synthesiser's parameters: nobody rated an emotion
     "iemocap": {"arousal", "dominance", "valence"},
     "msp_podcast": {"arousal", "dominance", "valence"},
