@@ -1,5 +1,6 @@
 """Solvers of linear maps beside scikit-learn's and SciPy's, scores of left-out speakers, the learned sum of layers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from sklearn.svm import LinearSVC
 
 from ser_tune.architectures.linear import hinge, solvers
 from ser_tune.architectures.linear.layers import weighted_layers
-from ser_tune.architectures.linear.newton import Fit, Objective
+from ser_tune.architectures.linear.newton import Fit
 from ser_tune.architectures.linear.problem import Problem, space_of
+from ser_tune.architectures.linear.smooth import left_out_smooth
 from ser_tune.architectures.linear.solvers import left_out, solved
 from ser_tune.architectures.linear.targets import Supervision, balanced, balanced_votes, supervision
 from ser_tune.architectures.linear_probe import OBJECTIVES as OBJECTIVES_OF
@@ -190,14 +192,14 @@ def test_scores_are_of_speakers_who_were_left_out(speakers: int, parts: int, mon
     numbers = 10 * (np.arange(60) % speakers)  # numbers of a corpus, of which a fold has some
     problem, left = _problem(inputs, labels, "logistic"), []
 
-    def solved_part(objective: Objective, start: Fit, tolerance: float) -> Fit:
-        out = objective.counts == 0
-        assert not set(numbers[out]) & set(numbers[~out])
-        left.append(set(numbers[out]))
-        return start
+    def recorded(problem: Problem, full: Fit, groups: Sequence[np.ndarray], tolerance: float) -> np.ndarray:
+        for out in groups:
+            assert not set(numbers[out]) & set(np.delete(numbers, out))
+            left.append(set(numbers[out]))
+        return full.scores
 
     full = solved(problem)
-    monkeypatch.setattr(solvers, "SMOOTH", {"logistic": solved_part})
+    monkeypatch.setattr(solvers, "left_out_smooth", recorded)
     left_out(problem, full, numbers)
     assert len(left) == parts
     assert sorted(number for group in left for number in group) == sorted(set(numbers))
@@ -232,18 +234,34 @@ def test_left_out_parts_start_from_the_solution_of_all(
     objective: str, features: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inputs, labels = _data(150, features)
-    problem, points = _problem(inputs, labels, objective, 10.0), [0]
-    full, at = solved(problem), Objective.at
+    problem, products = _problem(inputs, labels, objective, 10.0), [0]
+    full, scores = solved(problem), type(problem.space).scores
 
-    def counted(objective: Objective, weights: np.ndarray, scores: np.ndarray) -> Any:
-        points[-1] += 1
-        return at(objective, weights, scores)
+    def counted(space: Any, weights: np.ndarray) -> np.ndarray:
+        products[-1] += len(weights)
+        return scores(space, weights)
 
-    monkeypatch.setattr(Objective, "at", counted)
+    monkeypatch.setattr(type(problem.space), "scores", counted)
     left_out(problem, full, np.arange(150) % 5)
-    points.append(0)
+    products.append(0)
     left_out(problem, Fit(0 * full.weights, 0 * full.scores), np.arange(150) % 5)
-    assert points[0] < 0.9 * points[1]
+    assert products[0] < 0.9 * products[1]
+
+
+@pytest.mark.parametrize("kind", ["classes", "label_scores"])
+@SHAPES
+def test_problems_that_are_solved_together_are_those_apart(kind: str, examples: int, features: int) -> None:
+    inputs, labels = _data(examples, features)
+    aims = supervision(kind, _values(kind, labels), N_CLASSES, "logistic")
+    problem = Problem.of(space_of(inputs), aims, 0.5)
+    rare = np.flatnonzero(labels == 2)  # a group without which a class does not occur takes other steps
+    few, many = np.array_split(np.setdiff1d(np.arange(examples), rare), [3])
+    groups, full = [rare, few, many[: len(many) // 2]], solved(problem)
+    together = left_out_smooth(problem, full, groups, 1e-3)
+    for out in groups:
+        alone = left_out_smooth(problem, full, [out], 1e-3)[out]
+        assert np.abs(alone - full.scores[out]).max() > 1e-3
+        np.testing.assert_allclose(together[out], alone, rtol=1e-8, atol=1e-9)
 
 
 def test_examples_of_a_single_speaker_are_left_out_in_parts() -> None:

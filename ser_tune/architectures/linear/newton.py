@@ -1,9 +1,7 @@
-"""Losses of linear maps with an L2 penalty, and Newton's method, of which logistic loss takes rough steps.
+"""Losses of linear maps with an L2 penalty, and Newton's method for a loss whose outputs are solved in turn.
 
-A step that changes no score by more than the tolerance ends the search. Logistic loss takes conjugate gradients (C.
-Lin, R. Weng, S. Keerthi: Trust region Newton method, JMLR 9, 2008), of which the last step is more exact: a rough step
-may be short far from the optimum. Lengths and products of weights are those of the features' weights, also where
-weights are of examples.
+A step that changes no score by more than the tolerance ends the search. Lengths and products of weights are those of
+the features' weights, also where weights are of examples. `smooth` has the method for problems that are solved at once.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,14 +14,15 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from .problem import ByExamples, ByFeatures
 
 __all__ = [
+    "CONJUGATE_STEPS",
     "LOSSES",
+    "SHORTEST",
+    "STEPS",
     "Fit",
     "Loss",
     "Objective",
     "Point",
-    "binary",
     "conjugate",
-    "logistic",
     "minimum",
 ]
 
@@ -31,8 +30,6 @@ STEPS = 200
 """Most steps of Newton's method; the hardest problem that was tried took 60."""
 CONJUGATE_STEPS = 1_000
 """Most iterations of conjugate gradients for a step."""
-SMOOTH = (0.1, 0.01)
-"""Fractions of the gradient's length that conjugate gradients leave, on the way and in the last step."""
 SHORTEST = 2.0**-30
 """Shortest fraction of Newton's step; below it rounding errors dominate."""
 
@@ -139,38 +136,6 @@ Bend: TypeAlias = Callable[[np.ndarray], np.ndarray]
 Step: TypeAlias = Callable[[Point, np.ndarray, float], tuple[np.ndarray, np.ndarray]]
 """From a point, its gradient (K, R), and what conjugate gradients leave of it, to Newton's step of the weights (K, R)
 and of the scores (N, K)."""
-
-
-def logistic(objective: Objective, start: Fit, tolerance: float) -> Fit:
-    """The fit with the least multinomial logistic loss.
-
-    Args:
-        objective: Targets are shares of classes, which sum to 1 for each example, and counts are (N,).
-        start: First weights.
-        tolerance: How far scores may be from the optimum's; of scores below 1, as a fraction of the largest.
-    """
-
-    def step(at: Point, gradient: np.ndarray, left: float) -> tuple[np.ndarray, np.ndarray]:
-        chances = softmax(at.scores, axis=1)
-
-        def bend(change: np.ndarray) -> np.ndarray:
-            weighted = chances * change
-            bent: np.ndarray = objective.counts[:, None] * (weighted - chances * weighted.sum(axis=1, keepdims=True))
-            return bent
-
-        return conjugate(objective, gradient, bend, left)
-
-    return minimum(objective, start, step, tolerance, SMOOTH)
-
-
-def binary(objective: Objective, start: Fit, tolerance: float) -> Fit:
-    """The fit with the least logistic loss of each output; targets are 1 and -1, the rest is as in `logistic`."""
-
-    def step(at: Point, gradient: np.ndarray, left: float) -> tuple[np.ndarray, np.ndarray]:
-        bent = _columns(objective.counts) * expit(at.scores) * expit(-at.scores)
-        return conjugate(objective, gradient, lambda change: bent * change, left)
-
-    return minimum(objective, start, step, tolerance, SMOOTH)
 
 
 def minimum(objective: Objective, start: Fit, step: Step, tolerance: float, lefts: tuple[float, ...]) -> Fit:

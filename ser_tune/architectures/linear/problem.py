@@ -47,9 +47,6 @@ class Space(Protocol):
     def product(self, weights: np.ndarray, scores: np.ndarray, others: np.ndarray) -> float:
         """The product of the maps of two weights (K, R), of which the first have scores (N, K)."""
 
-    def without(self, out: np.ndarray, weights: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Weights (K, R) and scores; where weights are of examples, without some of these, by their numbers."""
-
     def of_features(self, weights: np.ndarray) -> np.ndarray:
         """Weights of features and the bias, shape (K, D + 1), from weights (K, R)."""
 
@@ -79,7 +76,7 @@ class ByFeatures:
 
     def scores(self, weights: np.ndarray) -> np.ndarray:
         """As `Space`."""
-        scores: np.ndarray = self.rows @ weights.T
+        scores: np.ndarray = (weights @ self.rows.T).T  # with few outputs faster than rows @ weights.T
         return scores
 
     def pulled(self, slope: np.ndarray) -> np.ndarray:
@@ -90,10 +87,6 @@ class ByFeatures:
     def product(self, weights: np.ndarray, scores: np.ndarray, others: np.ndarray) -> float:
         """As `Space`."""
         return float((weights * others).sum())
-
-    def without(self, out: np.ndarray, weights: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As `Space`."""
-        return weights, scores
 
     def of_features(self, weights: np.ndarray) -> np.ndarray:
         """As `Space`."""
@@ -126,7 +119,7 @@ class ByExamples:
 
     def scores(self, weights: np.ndarray) -> np.ndarray:
         """As `Space`."""
-        scores: np.ndarray = self.gram @ weights.T
+        scores: np.ndarray = (weights @ self.gram).T  # with 7 outputs 1.8 times as fast as gram @ weights.T
         return scores
 
     def pulled(self, slope: np.ndarray) -> np.ndarray:
@@ -136,12 +129,6 @@ class ByExamples:
     def product(self, weights: np.ndarray, scores: np.ndarray, others: np.ndarray) -> float:
         """As `Space`."""
         return float((scores.T * others).sum())
-
-    def without(self, out: np.ndarray, weights: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """As `Space`."""
-        kept = weights.copy()
-        kept[:, out] = 0
-        return kept, scores - self.gram[:, out] @ weights[:, out].T
 
     def of_features(self, weights: np.ndarray) -> np.ndarray:
         """As `Space`."""

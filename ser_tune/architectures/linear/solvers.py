@@ -4,15 +4,13 @@ Biases are weights of a feature that is always 1, penalised as all are, as in LI
 free biases the validation speakers of EmoDB were recognised slightly worse.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-
 import numpy as np
 
-from . import newton
 from .hinge import left_out_squared_hinge, squared_hinge
-from .newton import LOSSES, Fit, Objective
+from .newton import Fit
 from .problem import Problem
 from .ridge import left_out_ridge, ridge
+from .smooth import left_out_smooth, smooth
 
 __all__ = ["groups_of", "left_out", "solved"]
 
@@ -20,8 +18,6 @@ PARTS = 5
 """Groups of training speakers of which one after another is left out to calibrate probabilities."""
 EXACT = 1e-3
 """Tolerance of scores, against those of the best weights, which separate classes at scores around 1 and -1."""
-SMOOTH: Mapping[str, Callable[[Objective, Fit, float], Fit]] = {"logistic": newton.logistic, "binary": newton.binary}
-"""Newton's method by the name of a smooth loss."""
 
 
 def solved(problem: Problem) -> Fit:
@@ -31,12 +27,13 @@ def solved(problem: Problem) -> Fit:
         return Fit(weights, problem.space.scores(weights))
     if problem.supervision.loss == "squared_hinge":
         return squared_hinge(problem, EXACT)
-    objective = _objective(problem, problem.supervision.weights)
-    return SMOOTH[problem.supervision.loss](objective, objective.start(), EXACT)
+    return smooth(problem, EXACT)
 
 
 def left_out(problem: Problem, full: Fit, speakers: np.ndarray) -> np.ndarray:
     """Scores (N, K) of each example by the weights that are solved without its speaker and some others.
+
+    The other examples keep their weights.
 
     Args:
         problem: The problem of all examples.
@@ -44,7 +41,12 @@ def left_out(problem: Problem, full: Fit, speakers: np.ndarray) -> np.ndarray:
         speakers: The numbers of the examples' speakers, shape (N,).
     """
     group = groups_of(speakers)
-    return _left_out(problem, full, [np.flatnonzero(group == number) for number in np.unique(group)])
+    groups = [np.flatnonzero(group == number) for number in np.unique(group)]
+    if problem.supervision.loss == "ridge":
+        return left_out_ridge(problem, groups)
+    if problem.supervision.loss == "squared_hinge":
+        return left_out_squared_hinge(problem, full, groups, EXACT)
+    return left_out_smooth(problem, full, groups, EXACT)
 
 
 def groups_of(speakers: np.ndarray) -> np.ndarray:
@@ -54,28 +56,3 @@ def groups_of(speakers: np.ndarray) -> np.ndarray:
         group = np.arange(len(speakers))
     groups: np.ndarray = group % PARTS
     return groups
-
-
-def _left_out(problem: Problem, full: Fit, groups: Sequence[np.ndarray]) -> np.ndarray:
-    """Scores (N, K) of each example by the weights that are solved without its group; all keep their weights.
-
-    `groups` are the numbers of the examples of each.
-    """
-    supervision, space = problem.supervision, problem.space
-    if supervision.loss == "ridge":
-        return left_out_ridge(problem, groups)
-    if supervision.loss == "squared_hinge":
-        return left_out_squared_hinge(problem, full, groups, EXACT)
-    scores = np.zeros(supervision.targets.shape)
-    for out in groups:
-        weights = supervision.weights.copy()
-        weights[out] = 0
-        start = Fit(*space.without(out, full.weights, full.scores))
-        scores[out] = SMOOTH[supervision.loss](_objective(problem, weights), start, EXACT).scores[out]
-    return scores
-
-
-def _objective(problem: Problem, weights: np.ndarray) -> Objective:
-    """The minimised function, where examples have other weights, (N,) or (N, K)."""
-    supervision = problem.supervision
-    return Objective(problem.space, supervision.targets, weights, problem.penalty, LOSSES[supervision.loss])
