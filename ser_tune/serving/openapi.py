@@ -17,7 +17,7 @@ _COLUMNS = {
     "path": {"type": "string", "description": "a sound file of the server's machine, below an allowed folder"},
     "speaker": {
         "type": "string",
-        "description": "rows of one speaker are normalised together, where the model does so",
+        "description": "rows of one speaker are judged together, where the model normalises by speaker or adapts to speakers",
     },
 }
 _ERROR = {
