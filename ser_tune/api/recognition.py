@@ -198,6 +198,7 @@ def listen(
     device: str | None = None,
     window_s: Window = 3.0,
     min_confidence: Confidence = 0.0,
+    speaker: Annotated[str | None, Argument(metavar="NAME")] = None,
     started: Callable[[str], None] = lambda microphone: None,
     project: "Project | None" = None,
 ) -> "Generator[Change, None, None]":
@@ -211,6 +212,8 @@ def listen(
         window_s: Newest seconds of speech that are predicted together.
         min_confidence: Name the answer uncertain where the highest probability is below P; probabilities stay as they
             are.
+        speaker: Who speaks. A model that adapts to speakers, or normalises by speaker, uses the statistics that
+            `predict --speaker NAME --remember` kept.
         started: Receives the microphone's name when it is on.
         project: Where things are; None is `Project.locate()`.
 
@@ -221,7 +224,8 @@ def listen(
         Every emotion that differs from the one before.
 
     Raises:
-        SerTuneError: There is no such model or microphone, a package is missing, or the model normalises by speaker.
+        SerTuneError: There is no such model or microphone, a package is missing, nothing is remembered of the speaker,
+            or the model normalises by speaker and none is named.
         KeyboardInterrupt: It was interrupted.
     """
     _refuse_other_confidence(min_confidence)
@@ -230,14 +234,23 @@ def listen(
         refuse_unknown_model(model, located(project))
     microphone, detector = recordings.Microphone(device), recordings.SpeechDetector()
     loaded = _loaded(model, project, min_confidence)
-    if not loaded.adapts and (scope := loaded.recipe.normalisation.scope) in TOGETHER:
+    before = None if (memory := _memory(loaded, speaker, project, remember=False)) is None else memory.before
+    if memory is not None and before is None:
+        raise ConfigError(
+            f"nothing is remembered of speaker '{speaker}' for this model; expected a speaker of `ser-tune predict "
+            "MODEL FILES --speaker NAME --remember`"
+        )
+    if before is None and not loaded.adapts and (scope := loaded.recipe.normalisation.scope) in TOGETHER:
+        remembered = ", or with --speaker a remembered one" if scope == "speaker" else ""
         raise ConfigError(
             f"the model normalises features by {scope}, which needs all recordings of a {scope} at once; listen takes "
-            "models with normalisation by training speakers or utterance"
+            f"models with normalisation by training speakers or utterance{remembered}"
         )
     with microphone:
         started(microphone.name)
-        yield from recordings.follow(loaded, microphone, detector, window_s=window_s, min_confidence=min_confidence)
+        yield from recordings.follow(
+            loaded, microphone, detector, window_s=window_s, min_confidence=min_confidence, before=before
+        )
 
 
 def _answered(

@@ -1,6 +1,6 @@
 """Emotions in sound that is still coming."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,15 +36,17 @@ def follow(
     *,
     window_s: float | None = None,
     min_confidence: float = 0.0,
+    before: "Sequence[Mapping[str, np.ndarray]] | None" = None,
 ) -> Iterator[Change]:
     """Recognise emotions while somebody speaks: once a second, and at the end of every stretch of speech.
 
     Args:
-        model: Loaded; it does not normalise by speaker.
+        model: Loaded; it does not normalise by speaker, unless something was heard before.
         pieces: Sound as it comes, each (N,), float32, 16 kHz mono. Of a long piece only its end is judged.
         detector: Detects speech; its state is reset first.
         window_s: Newest seconds of speech that are judged together; None is 3.
         min_confidence: Where no emotion has this probability, the label is `uncertain`.
+        before: Statistics of the speaker, as `SpeakerMemory.before`; None where nothing was heard.
 
     Yields:
         The first emotion, and every other one.
@@ -73,7 +75,8 @@ def follow(
             if end - judged < (step if since is not None else step // 2) or first < 0:
                 continue
             judged = end
-            (told,) = model.predict_heard([Heard("microphone", recent[first : len(recent) - (now - end)])])
+            heard = [Heard("microphone", recent[first : len(recent) - (now - end)])]
+            (told,) = model.predict_heard(heard) if before is None else model.predict_speaker(heard, before)[0]
             label = label_of(model, told.numbers, min_confidence)
             if label != last:
                 last = label

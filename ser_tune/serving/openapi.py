@@ -17,7 +17,7 @@ _COLUMNS = {
     "path": {"type": "string", "description": "a sound file of the server's machine, below an allowed folder"},
     "speaker": {
         "type": "string",
-        "description": "rows of one speaker are judged together, where the model normalises by speaker or adapts to speakers",
+        "description": "rows of one speaker are judged together, where the model normalises or adapts by speaker",
     },
 }
 _ERROR = {

@@ -1,7 +1,7 @@
 """Emotions in sound that is still coming: a fake stream stands for the microphone."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from types import ModuleType
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ser_tune.errors import AudioError, ConfigError
+from ser_tune.prediction import Heard, Prediction
 from ser_tune.recordings import Microphone, SpeechDetector, follow
 from tests.recordings.conftest import LoudnessModel, in_silence
 
@@ -53,6 +54,27 @@ def test_ratings_are_told_whenever_they_change(demo_speech: list[np.ndarray], de
     assert len(changes) >= 2
     assert changes[0].label == f"anger {changes[0].numbers['anger']:.2f}, sadness {changes[0].numbers['sadness']:.2f}"
     assert all(before.label != after.label for before, after in pairwise(changes))
+
+
+def test_a_remembered_speaker_adapts_what_is_heard(
+    demo_speech: list[np.ndarray],
+    detector: SpeechDetector,
+    speaker_model: LoudnessModel,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known, given = [{"utterances": np.array([3.0])}], list[object]()
+
+    def predict_speaker(heard: Sequence[Heard], before: object) -> tuple[list[Prediction], list[object]]:
+        given.append(before)
+        return LoudnessModel().predict_heard(heard), []
+
+    monkeypatch.setattr(speaker_model, "predict_speaker", predict_speaker, raising=False)
+    sound, _ = in_silence(demo_speech[:1])
+    # A model that normalises by speaker refuses a single recording of an unknown speaker
+    changes = list(follow(speaker_model, _pieces(sound, 0.1), detector, before=known))  # type: ignore[arg-type]
+    assert [change.label for change in changes] == ["anger"]
+    assert given
+    assert all(before is known for before in given)
 
 
 def test_silence_is_not_judged(detector: SpeechDetector, model: LoudnessModel) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+from ser_tune import api
 from ser_tune.architectures import ARCHITECTURES
 from ser_tune.audio import Heard
-from ser_tune.config import AdaptationSettings, NormalisationSettings, SegmentSettings
+from ser_tune.config import AdaptationSettings, NormalisationSettings, Project, SegmentSettings
 from ser_tune.errors import ConfigError, StorageError
 from ser_tune.features import FEATURE_SETS, Scaling
 from ser_tune.prediction import Predictor, Prototypes, Recipe
@@ -160,3 +162,33 @@ def test_what_is_remembered_is_refused_where_any_part_is_damaged(
         memory.file.write_text(text, encoding="utf-8", errors="surrogateescape")
         with pytest.raises(StorageError, match="delete the file to begin again"):
             SpeakerMemory.open(model, "anna", tmp_path)
+
+
+def test_listening_takes_a_remembered_speaker_and_refuses_one_of_whom_nothing_is_remembered(
+    heard: list[Heard], project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, given = _model("none", scope="speaker"), list[object]()
+
+    class Silent:
+        name = "fake"
+
+        def __enter__(self) -> None: ...
+
+        def __exit__(self, *_: object) -> None: ...
+
+    def follow(*_: object, before: object, **__: object) -> Iterator[object]:
+        given.append(before)
+        return iter(())
+
+    monkeypatch.setattr("ser_tune.recordings.Microphone", lambda device: Silent())
+    monkeypatch.setattr("ser_tune.recordings.SpeechDetector", lambda: None)
+    monkeypatch.setattr("ser_tune.recordings.follow", follow)
+    with pytest.raises(ConfigError, match="or with --speaker a remembered one"):
+        list(api.listen(model, project=project))
+    with pytest.raises(ConfigError, match="nothing is remembered of speaker 'anna' for this model"):
+        list(api.listen(model, speaker="anna", project=project))
+    memory = SpeakerMemory.open(model, "anna", project.speakers)
+    memory.predict(model, heard[:2])
+    memory.remember(model)
+    assert list(api.listen(model, speaker="anna", project=project)) == []
+    assert given[0] is not None
