@@ -10,7 +10,7 @@ from rich.progress import TaskID as Task
 
 from ..config import Value
 from ..metrics import Ranking
-from ..search import StudyObserver
+from ..search import INTERRUPTED, TAKEN, StudyObserver
 from .console import notes
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ QUIET_S = 60.0
 """Without a terminal, a line of progress is printed after this many seconds without output."""
 PREPARING_S = 15.0
 """The same before the first trial, while nothing else is printed."""
-INTERRUPTED = "interrupted"
-"""The reason of a trial that Ctrl-C ended; it is trained again, from the folds that are kept."""
 
 DEMO = "corpus demo: synthetic speech, small networks and short training; pass --corpus for real speech"
 
@@ -51,7 +49,8 @@ class ProgressObserver(StudyObserver):
         self._folds: dict[int, Task] = {}
         """The bar of each running trial, by its number: workers run several."""
         self._counts = {"COMPLETE": 0, "PRUNED": 0, "FAIL": 0}
-        self._states = dict[int, str]()
+        self._states = dict[int, tuple[int | None, str]]()
+        """Attempt and state of each trial that ended here, by its number."""
         self._best: tuple[int, float] | None = None
 
     def __enter__(self) -> "ProgressObserver":
@@ -67,7 +66,8 @@ class ProgressObserver(StudyObserver):
         """Say what will run."""
         self._start, self._began = start, time.monotonic()
         self._best = start.before.best
-        self._run, self._spoke, self._states = 0, time.monotonic(), {}
+        self._run, self._spoke = 0, time.monotonic()
+        self._states.clear()
         self._epochs, self._folds_ended = dict[int, int](), dict[int, int]()
         before = start.before
         self._counts = {"COMPLETE": before.complete, "PRUNED": before.pruned, "FAIL": before.failed}
@@ -120,6 +120,8 @@ class ProgressObserver(StudyObserver):
             self._trials = self._bars.add_task("trials", total=self._start.trials_to_run, note="")
         self._epochs[number], self._folds_ended[number] = config.training.epochs, 0
         total = len(self._start.folds) * config.training.epochs
+        if (task := self._folds.pop(number, None)) is not None:  # of a process that is taken for dead
+            self._bars.remove_task(task)
         self._folds[number] = self._bars.add_task(f"trial {number}", total=total, note="")
         self._bars.update(self._trials, note=self._line())
 
@@ -145,15 +147,7 @@ class ProgressObserver(StudyObserver):
 
     def trial_finished(self, outcome: "TrialOutcome") -> None:
         """Print the trial's line, and move the study's bar."""
-        if (before := self._states.pop(outcome.number, None)) is not None:  # another process has run it again
-            self._counts[before] -= 1
-            self._run -= 1
-        if outcome.reason == INTERRUPTED:
-            self._kept_folds += len(outcome.folds)
-        else:
-            self._states[outcome.number] = outcome.state
-            self._counts[outcome.state] += 1
-            self._run += 1
+        self._count(outcome)
         objective = self._start.definition.objective
         value = None if outcome.scores is None else outcome.scores[objective.name].value
         score = "no score" if value is None else f"{objective.title} {value:.4f}"
@@ -172,6 +166,23 @@ class ProgressObserver(StudyObserver):
             self._bars.remove_task(task)
         if self._trials is not None:
             self._bars.update(self._trials, completed=self._run, note=self._line())
+
+    def _count(self, outcome: "TrialOutcome") -> None:
+        """Count the end of a trial; of one that several processes have run, the end of the last attempt."""
+        if outcome.reason == INTERRUPTED:
+            self._kept_folds += len(outcome.folds)
+            return
+        before = self._states.get(outcome.number)
+        if outcome.reason == TAKEN and before is not None and before[0] != outcome.attempt:
+            return
+        if before is not None:
+            self._counts[before[1]] -= 1
+            self._run -= 1
+            del self._states[outcome.number]
+        if outcome.reason != TAKEN:
+            self._states[outcome.number] = (outcome.attempt, outcome.state)
+            self._counts[outcome.state] += 1
+            self._run += 1
 
     def _line(self) -> str:
         best = f"best {self._best[1]:.4f} (trial {self._best[0]})" if self._best else "no score yet"

@@ -2,6 +2,7 @@
 
 from .fold_store import FoldStore
 from .locking import StorageLock
+from .numbering import as_uninterrupted, number_by_place, number_of, shown_trials
 from .optuna_internals import hypervolume, joined, trial_as_stored
 from .processes import (
     RETRIES,
@@ -49,6 +50,7 @@ from .stored_trials import (
 )
 from .trial_queue import (
     Rerun,
+    begin_next,
     enqueue,
     enqueue_rerun,
     enqueue_unfinished,
@@ -79,6 +81,8 @@ __all__ = [
     "StudyStatus",
     "Watch",
     "Worker",
+    "as_uninterrupted",
+    "begin_next",
     "best_trials",
     "complete_trials",
     "confirms",
@@ -97,12 +101,15 @@ __all__ = [
     "load_study",
     "next_place",
     "note_process",
+    "number_by_place",
+    "number_of",
     "open_storage",
     "place_of",
     "read_statuses",
     "requeue_dead",
     "searched_trials",
     "seconds_of",
+    "shown_trials",
     "storage_errors",
     "storage_to_read",
     "stored_definition",

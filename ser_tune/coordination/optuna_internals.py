@@ -4,22 +4,23 @@ No other module uses such a part. They were tried with Optuna 5.0; tests/coordin
 first where another version changes one.
 """
 
+import copy
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import optuna
 import sqlalchemy.orm
 from filelock import FileLock
 from optuna._hypervolume import compute_hypervolume
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from .locking import end_with_lock, patiently
 
@@ -28,9 +29,11 @@ __all__ = [
     "TRIED",
     "FileStorage",
     "PatientStorage",
+    "ask_first",
     "enqueued_values",
     "hypervolume",
     "joined",
+    "lookalike",
     "open_journal",
     "set_attribute",
     "trial_as_stored",
@@ -61,6 +64,43 @@ def set_attribute(study: optuna.Study, trial: optuna.Trial | FrozenTrial, name: 
         UpdateFinishedTrialError: The trial has ended.
     """
     study._storage.set_trial_user_attr(trial._trial_id, name, value)
+
+
+def ask_first(study: optuna.Study, key: Callable[[FrozenTrial], int]) -> optuna.Trial:
+    """Begin the waiting trial with the lowest key, or a new trial where none waits.
+
+    Optuna's `ask` takes waiting trials in the order in which they were enqueued.
+    """
+    study._thread_local.cached_all_trials = None  # as `ask` does
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    for trial in sorted(waiting, key=key):
+        with suppress(UpdateFinishedTrialError):
+            if study._storage.set_trial_state_values(trial._trial_id, state=TrialState.RUNNING):
+                return optuna.Trial(study, trial._trial_id)
+    return study.ask()
+
+
+def lookalike(study: optuna.Study, reading: Callable[[list[FrozenTrial]], list[FrozenTrial]]) -> optuna.Study:
+    """The study for Optuna's samplers and pruners, with other trials in its storage: those that `reading` makes."""
+    same = copy.copy(study)
+    same._storage = cast(BaseStorage, _Lookalike(study._storage, reading))
+    return same
+
+
+class _Lookalike:
+    """A storage that is another one but for the trials that are read in it."""
+
+    def __init__(self, storage: BaseStorage, reading: Callable[[list[FrozenTrial]], list[FrozenTrial]]) -> None:
+        self._storage, self._reading = storage, reading
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        read = self._reading(self._storage.get_all_trials(study_id, deepcopy))
+        return read if states is None else [trial for trial in read if trial.state in states]
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - all else is the storage's
+        return getattr(self._storage, name)
 
 
 def enqueued_values(trial: FrozenTrial) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ..config import Project
 from ..metrics import Metric
 from ..stored_names import unknown_study
+from .numbering import shown_trials
 from .processes import PROCESS, heartbeat_age_s, is_gone
 from .storage import DEFINITION, storage_errors, storage_to_read
 from .stored_trials import (
@@ -126,7 +127,8 @@ def read_statuses(project: Project, name: str | None = None) -> Sequence[StudySt
 
 
 def _status(study: optuna.Study) -> StudyStatus:
-    trials, about = study.get_trials(deepcopy=False), study.user_attrs
+    attempts, about = study.get_trials(deepcopy=False), study.user_attrs
+    trials = shown_trials(study, attempts)
     counted = [trial for trial in trials if is_counted(trial)]
     complete = complete_trials(counted)
     objective = stored_objective(study)
@@ -137,7 +139,9 @@ def _status(study: optuna.Study) -> StudyStatus:
     total = int(settings["trials"])
     if settings["stop_when_converged"] and (converged := about.get(CONVERGED)):
         total = min(total, int(converged["trials"]))
-    changes = [time for trial in trials for time in (trial.datetime_start, trial.datetime_complete) if time is not None]
+    changes = [
+        time for trial in attempts for time in (trial.datetime_start, trial.datetime_complete) if time is not None
+    ]
     pace = _trials_per_hour(counted, at_once=sum(trial.alive for trial in running))
     left = max(0, total - len(counted))
     return StudyStatus(
@@ -147,7 +151,7 @@ def _status(study: optuna.Study) -> StudyStatus:
         complete=len(complete),
         pruned=len(counted) - len(complete) - len(failed),
         failed=failed,
-        interrupted=sum(trial.state == TrialState.FAIL for trial in trials) - len(failed),
+        interrupted=sum(trial.state == TrialState.FAIL and not is_counted(trial) for trial in attempts),
         queued=sum(trial.state == TrialState.WAITING for trial in trials),
         running=running,
         workers=[

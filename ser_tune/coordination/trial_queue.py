@@ -11,13 +11,22 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Value
 from ..errors import StudyError
-from .optuna_internals import enqueued_values
+from .optuna_internals import ask_first, enqueued_values
 from .stored_trials import CONFIRMS, DONE, OVERRIDES, PLACE, SEED, is_counted, place_of
 
 if TYPE_CHECKING:
     from ..definition import StudyDefinition
 
-__all__ = ["Rerun", "enqueue", "enqueue_rerun", "enqueue_unfinished", "left_of_rerun", "next_place", "take_place"]
+__all__ = [
+    "Rerun",
+    "begin_next",
+    "enqueue",
+    "enqueue_rerun",
+    "enqueue_unfinished",
+    "left_of_rerun",
+    "next_place",
+    "take_place",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,11 @@ class Rerun:
 def next_place(trials: Sequence[FrozenTrial]) -> int:
     """The first free place: one more than the highest place of all trials, including waiting trials."""
     return 1 + max(map(place_of, trials), default=-1)
+
+
+def begin_next(study: optuna.Study) -> optuna.Trial:
+    """Begin the waiting trial with the lowest place, so that interrupted trials come in their turn; else a new one."""
+    return ask_first(study, place_of)
 
 
 def take_place(trial: optuna.Trial) -> None:

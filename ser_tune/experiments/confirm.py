@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import optuna
 from mlflow.entities import Run
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from ..config import Value
-from ..coordination import Rerun, confirms, value_of, values_of
+from ..coordination import Rerun, complete_trials, confirms, shown_trials, value_of, values_of
 from ..definition import StudyDefinition
 from ..errors import StudyError
 from ..metrics import Metric, Ranking
@@ -90,7 +90,7 @@ def confirm(
         prepared.definition.config.model.name, f"study '{study.study_name}' cannot be confirmed on fresh seeds"
     )
     objective = prepared.definition.objective
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    complete = complete_trials(shown_trials(study))
     best = candidates_first(complete, prepared.definition.measures)[:top]
     if len(best) < top:
         raise StudyError(f"study '{study.study_name}' has {len(best)} complete trials; expected at least {top}")

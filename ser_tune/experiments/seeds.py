@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mlflow.entities import Run
 from optuna.trial import TrialState
 
-from ..coordination import Rerun, place_of, values_of
+from ..coordination import Rerun, place_of, shown_trials, values_of
 from ..errors import StudyError
 from ..protocol import Prepared
 from ..results import runs_of
@@ -29,7 +29,7 @@ def train_seeds(workspace: Workspace, prepared: Prepared, rerun: Rerun, observer
     if summary.interrupted:
         raise KeyboardInterrupt
     study, _ = workspace.study(summary.name)
-    trials = study.get_trials(deepcopy=False)
+    trials = shown_trials(study)
     complete = {place_of(trial): trial for trial in trials if trial.state == TrialState.COMPLETE}
     trained = [complete[place] for place in range(len(rerun.queue)) if place in complete]
     if len(trained) < len(rerun.queue):

@@ -13,10 +13,9 @@ from functools import partial
 import numpy as np
 import optuna
 from mlflow.entities import Run
-from optuna.trial import TrialState
 
 from ..architectures.networks import threshold_of
-from ..coordination import is_elsewhere, values_of
+from ..coordination import complete_trials, is_elsewhere, shown_trials, values_of
 from ..definition import StudyDefinition
 from ..errors import RegistryError
 from ..prediction import Committee
@@ -201,7 +200,7 @@ def _run(workspace: Workspace, experiment: str, study: optuna.Study, number: int
 
 def _runs(workspace: Workspace, experiment: str, study: optuna.Study, needed: Sequence[int]) -> Mapping[int, Run]:
     """The runs of a study's trials; waits a while for needed runs of other machines."""
-    elsewhere = {trial.number for trial in study.get_trials(deepcopy=False) if is_elsewhere(trial)}
+    elsewhere = {trial.number for trial in shown_trials(study) if is_elsewhere(trial)}
     until = time.monotonic() + DELIVERY_S
     while True:
         runs = find_runs(workspace, experiment, study.user_attrs["study_id"])[1]
@@ -259,7 +258,7 @@ def _complete_trial(study: optuna.Study, wanted: int | None) -> int:
         if best is None:
             raise RegistryError(f"study '{study.study_name}' has no complete trial to promote")
         return best[0]
-    complete = [trial.number for trial in study.get_trials(deepcopy=False) if trial.state == TrialState.COMPLETE]
+    complete = [trial.number for trial in complete_trials(shown_trials(study))]
     if wanted not in complete:
         shown = ", ".join(map(str, complete[:20])) or "none"
         raise RegistryError(f"study '{study.study_name}' has no complete trial {wanted}; complete are: {shown}")
@@ -270,7 +269,7 @@ def _log_refit(workspace: Workspace, run: Run, prepared: Prepared, study: optuna
     """Train a network of a trial's configuration on all speakers; its identifier as a logged model of the run."""
     params, number = run.data.params, int(run.data.tags[TRIAL_TAG])
     decided = {key: params[key] for key in ("training.device", "training.precision", "training.threads")}
-    values = next(values_of(trial) for trial in study.get_trials(deepcopy=False) if trial.number == number)
+    values = next(values_of(trial) for trial in shown_trials(study) if trial.number == number)
     config = prepared.definition.trial(values | decided, seed=int(params["seed"]))
     found = read_predictions(workspace, run, "validation")
     errors = () if found is None else found.task.errors(found.truth, found.predicted, len(found.names))

@@ -4,9 +4,9 @@ import warnings
 
 import optuna
 from mlflow.entities import Run
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from ..coordination import confirms, fold_scores, value_of
+from ..coordination import complete_trials, fold_scores, searched_trials, shown_trials, value_of
 from ..errors import StudyError
 from ..results import trials_of
 from ..search import summarise
@@ -65,5 +65,4 @@ def _by_primary(trial: FrozenTrial) -> FrozenTrial:
 
 def _searched(study: optuna.Study) -> list[FrozenTrial]:
     """Complete trials without trials of the confirmation."""
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return [trial for trial in complete if confirms(trial) is None]
+    return searched_trials(complete_trials(shown_trials(study)))

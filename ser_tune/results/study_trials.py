@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from ..config import Value
-from ..coordination import confirms, seconds_of, stored_definition, value_of, values_of
+from ..coordination import confirms, seconds_of, shown_trials, stored_definition, value_of, values_of
 from ..metrics import Metric
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def trials_of(study: optuna.Study) -> list[StudyTrial]:
     """All trials of a study, by number."""
     several = len(study.directions) > 1
     further = [measure.name for measure in stored_definition(study).measures[1:]] if several else []
-    return [_record(trial, further) for trial in study.get_trials(deepcopy=False)]
+    return [_record(trial, further) for trial in shown_trials(study)]
 
 
 def trials_table(trials: Sequence[StudyTrial], objective: Metric) -> "pd.DataFrame":

@@ -11,7 +11,17 @@ from .evaluation import (
     score_validation_speakers,
 )
 from .front import Front, FrontTrial, candidates_first
-from .observer import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, TrialState
+from .observer import (
+    INTERRUPTED,
+    TAKEN,
+    Fanout,
+    FoldOutcome,
+    StudyObserver,
+    StudyStart,
+    StudySummary,
+    TrialOutcome,
+    TrialState,
+)
 from .runner import Workers, run_study
 from .selection import Selection, candidates_of, corrected_choice, selection_of, stored_sums
 from .stored_plan import Convergence
@@ -20,8 +30,10 @@ from .trainer import Trainer, find_learning_rate
 from .trial import pooled_scores
 
 __all__ = [
+    "INTERRUPTED",
     "PARTS",
     "SHIPPED",
+    "TAKEN",
     "Convergence",
     "Fanout",
     "FoldOutcome",

@@ -16,12 +16,15 @@ from ..architectures import ARCHITECTURES
 from ..coordination import (
     CONFIRMS,
     OVERRIDES,
+    PLACE,
     SEED,
     best_trials,
     complete_trials,
     confirms,
     is_counted,
+    next_place,
     searched_trials,
+    shown_trials,
     value_of,
 )
 from ..definition import Plan
@@ -105,7 +108,8 @@ def left_of_plan(trials: Sequence[FrozenTrial], plan: Plan, measures: Sequence[M
 
 def enqueue_confirmation(study: optuna.Study, plan: Plan, measures: Sequence[Metric]) -> None:
     """Enqueue the next trial of the confirmation if the search is over and no trial waits."""
-    trials = study.get_trials(deepcopy=False)
+    known = study.get_trials(deepcopy=False)
+    trials = shown_trials(study, known)
     searched = {trial.number: trial for trial in searched_trials(trials)}
     is_over = plan.searched <= sum(map(is_counted, searched.values()))
     if not is_over or any(trial.state == TrialState.WAITING for trial in trials):
@@ -115,7 +119,8 @@ def enqueue_confirmation(study: optuna.Study, plan: Plan, measures: Sequence[Met
         if (number, seed) not in begun:
             again = searched[number]
             same = {key: again.user_attrs[key] for key in (OVERRIDES,) if key in again.user_attrs}
-            study.enqueue_trial(again.params, user_attrs={CONFIRMS: number, SEED: seed, **same})
+            own = {PLACE: next_place(known), CONFIRMS: number, SEED: seed}
+            study.enqueue_trial(again.params, user_attrs={**own, **same})
             return
 
 

@@ -24,6 +24,7 @@ from ..coordination import (
     fold_scores,
     is_counted,
     searched_trials,
+    shown_trials,
 )
 from ..definition import Plan
 from ..metrics import Metric, Ranking
@@ -45,7 +46,7 @@ def note_convergence(study: optuna.Study, lock: StorageLock, plan: Plan, objecti
         objective: The metric that ranks its trials.
         seed: Of the points at which the bound is looked for.
     """
-    trials = searched_trials(study.get_trials(deepcopy=False))
+    trials = searched_trials(shown_trials(study))
     complete = complete_trials(trials)
     if len(complete) < NEEDED or sum(map(is_counted, trials)) >= plan.searched:
         return
@@ -56,7 +57,7 @@ def note_convergence(study: optuna.Study, lock: StorageLock, plan: Plan, objecti
 
     def note() -> None:
         if study.user_attrs.get(CONVERGED) is None:
-            now = searched_trials(study.get_trials(deepcopy=False))
+            now = searched_trials(shown_trials(study))
             under_way = (TrialState.RUNNING, TrialState.WAITING)
             kept = sum(is_counted(trial) or trial.state in under_way for trial in now)
             found = Convergence(kept, kept + plan.confirmed * plan.seeds, gain, error)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import optuna
 
 from ..config import Project, Value, flatten
-from ..coordination import best_trials, complete_trials, load_study, place_of, searched_trials, values_of
+from ..coordination import best_trials, complete_trials, load_study, place_of, searched_trials, shown_trials, values_of
 from ..definition import Plan, StudyDefinition, differences_of, worded
 from ..errors import StudyError
 from ..protocol import Prepared, stored_protocol
@@ -42,7 +42,7 @@ def first_trials(prepared: Prepared, project: Project) -> Sequence[FirstTrial]:
 
 def missing_in(study: optuna.Study | None, first: Sequence[FirstTrial], plan: Plan) -> list[FirstTrial]:
     """The first trials that a study does not have yet, as many as its search has room for; None has no trial."""
-    searched = [] if study is None else searched_trials(study.get_trials(deepcopy=False))
+    searched = [] if study is None else searched_trials(shown_trials(study))
     there = [values_of(trial) for trial in searched]
     room = plan.searched - len(set(map(place_of, searched)))
     missing: list[FirstTrial] = []
@@ -80,7 +80,7 @@ def _of_others(prepared: Prepared, project: Project) -> list[FirstTrial]:
             )
         flat = flatten(other.config.model_dump())
         fixed = {path: flat[path] for path in definition.search if path in flat}
-        searched = searched_trials(complete_trials(study.get_trials(deepcopy=False)))
+        searched = searched_trials(complete_trials(shown_trials(study)))
         for trial in best_trials(searched, definition.objective)[:BEST]:
             values, wanted = definition.within(fixed | values_of(trial))
             taken = own | values

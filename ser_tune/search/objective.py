@@ -24,20 +24,22 @@ from ..coordination import (
     FoldStore,
     confirms,
     joined,
+    number_of,
     searched_trials,
+    shown_trials,
 )
 from ..definition import StudyDefinition
 from ..errors import AudioError, ConfigError, ExecutionError, NonFiniteLossError, UndefinedScoreError
 from ..metrics import Metric, Ranking
 from ..objectives import StudyObjective
 from ..training import AnyTrial, EpochReport, recipe_of
-from .observer import StudyObserver, TrialOutcome
+from .observer import TAKEN, StudyObserver, TrialOutcome
 from .place_sampler import sample
 from .pruners import PRUNERS, JudgedTrial, Unpruned
 from .samplers import SAMPLERS
 from .selection import note_sums
 from .trainer import Trainer
-from .trial import TAKEN, Judge, Proposal, TakenError, run_trial
+from .trial import Judge, Proposal, TakenError, run_trial
 
 __all__ = ["FAILURES", "Objective"]
 
@@ -78,7 +80,7 @@ class Objective:
             config = self.trainer.concrete(sampled, seed=definition.config.seed + trial.user_attrs.get(SEED, 0))
             note_costs(trial, config, definition, self.trainer.prepared.targets.names)
             judge = Reporting(trial, self._judge(trial), at_once=definition.config.study.pruner not in PRUNERS.modules)
-            proposal = Proposal(trial.number, config, sampled, confirms(trial))
+            proposal = Proposal(number_of(trial), config, sampled, confirms(trial), attempt=trial.number)
             outcome = self._run(proposal, judge)
         except FAILURES as error:
             trial.set_user_attr(FAILURE, f"{type(error).__name__}: {error}")  # counts, and is not tried again
@@ -159,7 +161,7 @@ def judge_of(
     unknown = any(objective.of_recipe is None for objective in further)
     if confirms(trial) is not None or unknown or settings.pruner == "none":  # and other trials need not be read
         return Unpruned(folds)
-    searched = searched_trials(trial.study.get_trials(deepcopy=False))
+    searched = searched_trials(shown_trials(trial.study))
     if further:
         own = trial.user_attrs[COSTS]
         searched = [other for other in searched if is_no_worse(other.user_attrs.get(COSTS), own, further)]

@@ -20,9 +20,24 @@ if TYPE_CHECKING:
     from .front import Front
     from .stored_plan import Convergence
 
-__all__ = ["Fanout", "FoldOutcome", "StudyObserver", "StudyStart", "StudySummary", "TrialOutcome", "TrialState"]
+__all__ = [
+    "INTERRUPTED",
+    "TAKEN",
+    "Fanout",
+    "FoldOutcome",
+    "StudyObserver",
+    "StudyStart",
+    "StudySummary",
+    "TrialOutcome",
+    "TrialState",
+]
 
 TrialState: TypeAlias = Literal["COMPLETE", "PRUNED", "FAIL"]
+
+INTERRUPTED = "interrupted"
+"""The reason of a trial that Ctrl-C ended; it is trained again, from the folds that are kept."""
+TAKEN = "another process took it for dead, and runs it again"
+"""The reason of a trial that ends after another process began to run it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +114,8 @@ class TrialOutcome:
     """The searched trial whose configuration it trained again on a fresh seed; None of a searched one."""
     values: Mapping[str, float] = field(default_factory=dict)
     """The value by each objective, the primary one first; empty unless it is complete."""
+    attempt: int | None = None
+    """Optuna's number: a trial that is run again after an interruption keeps its number, and has another attempt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from ..coordination import (
     enqueue,
     enqueue_rerun,
     next_place,
+    number_by_place,
     requeue_dead,
     stored_definition,
 )
@@ -119,6 +120,7 @@ def open_study(
             f"{needing} needs {', '.join(directions)}; give the new study another --name"
         )
     _describe(study, prepared, role)
+    number_by_place(study)
     requeue_dead(study, Watch(definition.config.study.grace_s), limit=None if role == "starts" else RETRIES)
     if rerun is not None:
         enqueue_rerun(study, rerun, definition)

@@ -13,7 +13,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Choice, FloatRange, Range, SearchSettings, Value
-from ..coordination import place_of
+from ..coordination import as_uninterrupted, place_of
 from ..errors import StudyError
 from .samplers import SAMPLERS
 
@@ -44,19 +44,19 @@ class PlaceSampler(BaseSampler):
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """As Optuna's sampler does."""
         with self._named_in_errors():
-            self._of(trial).before_trial(study, trial)
+            self._of(trial).before_trial(*as_uninterrupted(study, trial))
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """As Optuna's sampler does."""
         with self._named_in_errors():
-            return self._of(trial).infer_relative_search_space(study, trial)
+            return self._of(trial).infer_relative_search_space(*as_uninterrupted(study, trial))
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """As Optuna's sampler does."""
         with self._named_in_errors():
-            return self._of(trial).sample_relative(study, trial, search_space)
+            return self._of(trial).sample_relative(*as_uninterrupted(study, trial), search_space)
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -65,14 +65,14 @@ class PlaceSampler(BaseSampler):
         # The other values of a trial that was ended while they were drawn are not drawn again
         sampler = self._build(place_of(trial), zlib.crc32(param_name.encode()))
         with self._named_in_errors():
-            return sampler.sample_independent(study, trial, param_name, param_distribution)
+            return sampler.sample_independent(*as_uninterrupted(study, trial), param_name, param_distribution)
 
     def after_trial(
         self, study: optuna.Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None
     ) -> None:
         """As Optuna's sampler does."""
         with self._named_in_errors():
-            self._of(trial).after_trial(study, trial, state, values)
+            self._of(trial).after_trial(*as_uninterrupted(study, trial), state, values)
 
     @contextmanager
     def _named_in_errors(self) -> Iterator[None]:

@@ -18,6 +18,7 @@ from ..coordination import (
     left_of_rerun,
     open_storage,
     requeue_dead,
+    shown_trials,
     storage_errors,
 )
 from ..definition import Plan, largest_network_bytes
@@ -108,7 +109,7 @@ class _Session:
 
     def trials_to_run(self, plan: Plan) -> int:
         definition = self.prepared.definition
-        trials = [] if self.stored is None else self.stored.get_trials(deepcopy=False)
+        trials = [] if self.stored is None else shown_trials(self.stored)
         if self.rerun is not None:
             return left_of_rerun(trials, definition.config.study.trials)
         return left_of_plan(trials, plan, definition.measures)

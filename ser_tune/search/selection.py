@@ -15,7 +15,15 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 
-from ..coordination import SEED, best_trials, complete_trials, confirms, searched_trials, stored_definition
+from ..coordination import (
+    SEED,
+    best_trials,
+    complete_trials,
+    confirms,
+    searched_trials,
+    shown_trials,
+    stored_definition,
+)
 from ..definition import Plan
 from ..metrics import Metric
 from ..protocol import Prepared
@@ -119,7 +127,7 @@ def candidates_of(study: optuna.Study) -> list[FrozenTrial]:
 
     The trials of a rerun are one configuration, or those of another study, on seeds of their own.
     """
-    complete = complete_trials(study.get_trials(deepcopy=False))
+    complete = complete_trials(shown_trials(study))
     rerun = any(SEED in trial.user_attrs for trial in searched_trials(complete))
     return [] if rerun else complete
 

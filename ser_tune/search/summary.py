@@ -12,6 +12,7 @@ from ..coordination import (
     is_counted,
     is_gone,
     searched_trials,
+    shown_trials,
     stored_definition,
     value_of,
 )
@@ -27,7 +28,7 @@ __all__ = ["finished_trials", "preferred_trial", "summarise"]
 
 def finished_trials(study: optuna.Study) -> dict[int, State]:
     """The number of every trial that has ended to its state."""
-    trials = study.get_trials(deepcopy=False)
+    trials = shown_trials(study)
     return {trial.number: cast(State, trial.state.name) for trial in trials if trial.state.is_finished()}
 
 
@@ -53,7 +54,7 @@ def preferred_trial(study: optuna.Study, objective: str) -> int | None:
 
 def summarise(study: optuna.Study, *, interrupted: bool = False, failures: Sequence[str] = ()) -> StudySummary:
     """Count a study's trials and name its best: by fresh seeds where there are any, else by the search's score."""
-    trials = study.get_trials(deepcopy=False)
+    trials = shown_trials(study)
     complete = complete_trials(trials)
     definition = stored_definition(study)
     objective = definition.objective

@@ -20,13 +20,10 @@ from ..objectives import CompleteTrial
 from ..protocol import Prepared
 from ..resampling import Scores, score
 from ..training import AnyTrial, EpochReport, FittedNetwork, FoldJob, recipe_of
-from .observer import FoldOutcome, StudyObserver, TrialOutcome, TrialState
+from .observer import INTERRUPTED, TAKEN, FoldOutcome, StudyObserver, TrialOutcome, TrialState
 from .trainer import Trainer
 
-__all__ = ["TAKEN", "Judge", "Proposal", "TakenError", "pooled_scores", "run_trial"]
-
-
-TAKEN = "another process took it for dead, and runs it again"
+__all__ = ["Judge", "Proposal", "TakenError", "pooled_scores", "run_trial"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +37,8 @@ class Proposal:
     """Values of what varies: dotted path to value."""
     confirms: int | None = None
     """The searched trial whose configuration is trained again on a fresh seed; None in a search."""
+    attempt: int | None = None
+    """Optuna's number, by which a trial that is run again after an interruption differs from the interrupted one."""
 
 
 class Judge(Protocol):
@@ -98,7 +97,7 @@ def run_trial(
     except _GivenUp as given_up:
         return run.end("PRUNED", str(given_up))
     except KeyboardInterrupt:
-        run.end("FAIL", "interrupted")
+        run.end("FAIL", INTERRUPTED)
         raise
     except TakenError:
         run.end("FAIL", TAKEN)
@@ -149,6 +148,7 @@ class _Run:
         """Report the trial's end."""
         outcome = TrialOutcome(
             number=self._proposal.number,
+            attempt=self._proposal.attempt,
             state=state,
             config=self._proposal.config,
             sampled=self._proposal.sampled,

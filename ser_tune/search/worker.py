@@ -23,15 +23,18 @@ from ..coordination import (
     Rerun,
     StorageLock,
     Watch,
+    begin_next,
     confirms,
     enqueue_unfinished,
     is_counted,
     joined,
     next_place,
     note_process,
+    number_of,
     place_of,
     requeue_dead,
     searched_trials,
+    shown_trials,
     take_place,
     trial_as_stored,
 )
@@ -113,7 +116,7 @@ def _claim(opened: OpenStudy, definition: StudyDefinition, watch: Watch) -> "opt
             is_left = any(trial.state == TrialState.WAITING and place_of(trial) < total for trial in trials)
         if not is_left:
             return "later" if any(trial.state == TrialState.RUNNING for trial in trials) else "none"
-        claimed = study.ask()
+        claimed = begin_next(study)
         note_process(claimed)
         take_place(claimed)
     return claimed
@@ -131,7 +134,7 @@ def _put_next_in_line(study: optuna.Study, definition: StudyDefinition, trials: 
         return False
     enqueue_confirmation(study, plan, measures)
     waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-    return bool(waiting) and left_of_plan(trials, plan, measures) > 0
+    return bool(waiting) and left_of_plan(shown_trials(study, trials), plan, measures) > 0
 
 
 def _run(opened: OpenStudy, trial: optuna.Trial, objective: Objective) -> None:
@@ -144,7 +147,7 @@ def _run(opened: OpenStudy, trial: optuna.Trial, objective: Objective) -> None:
     except FAILURES:
         _tell(study, trial, TrialState.FAIL)
         reason = trial_as_stored(trial).user_attrs.get(FAILURE, "no reason")
-        failures.append(f"trial {trial.number}: {reason}")
+        failures.append(f"trial {number_of(trial)}: {reason}")
         return
     except (TakenError, UpdateFinishedTrialError):
         ours = False

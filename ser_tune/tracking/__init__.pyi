@@ -28,6 +28,7 @@ from .queries import experiments_of, has_metric, logged_models, model_versions, 
 from .quiet import quiet_mlflow
 from .run_metrics import FOREIGN, curves, draw_confusion, draw_validation, metric_names, score_metrics
 from .runs import (
+    ATTEMPT_TAG,
     BEST_TAG,
     CONFIRMED_TAG,
     CONFIRMS_TAG,
@@ -67,6 +68,7 @@ from .trial_records import CONFIG_FILE, STUDY_FILE
 from .workspace import Workspace
 
 __all__ = [
+    "ATTEMPT_TAG",
     "BEST_TAG",
     "CONFIG_FILE",
     "CONFIRMED_TAG",

@@ -26,7 +26,7 @@ from .outbox import (
     waiting_trials,
 )
 from .queries import logged_models, model_versions, search_runs
-from .runs import CONFIRMED_TAG, MODEL_TAG, STUDY_TAG, TRIAL_TAG, best_first, find_runs
+from .runs import CONFIRMED_TAG, MODEL_TAG, STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, attempt_of, best_first, find_runs
 from .workspace import Workspace
 
 __all__ = ["Delivery", "deliver_waiting", "open_delivered"]
@@ -99,12 +99,14 @@ class Delivery:
         return self._parents[study_id]
 
     def _deliver_trial(self, folder: Path, record: TrialRecord, experiment: str, parent: str) -> None:
-        """Create the run of a trial, or complete a partly delivered run."""
+        """Create the run of a trial, or complete a partly delivered run; earlier attempts of the trial lose theirs."""
         workspace, client = self._workspace, self._client
         this = {STUDY_TAG: record.study_id, TRIAL_TAG: str(record.number)}
         # A record that nobody has begun has no run, unless the trial ended before and another process has run it again
-        known = record.status == "FAILED" or not (begin(folder) and record.marked)
-        begun = next(search_runs(workspace, experiments=[experiment], tags=this), None) if known else None
+        known = record.status == "FAILED" or record.attempt is not None or not (begin(folder) and record.marked)
+        begun, is_late = self._begun(record, experiment) if known else (None, False)
+        if is_late:
+            return
         run = begun or client.create_run(
             experiment,
             start_time=record.began_ms,
@@ -128,6 +130,27 @@ class Delivery:
             self._forget_model(run)
         if record.keep_models != "all":
             self._forget_worse(record.study_id, experiment, record.keep_models)
+
+    def _begun(self, record: TrialRecord, experiment: str) -> tuple[Run | None, bool]:
+        """The run of a trial's attempt, and whether it is late: a later attempt has a run, and this one loses its own.
+
+        Runs of earlier attempts are deleted.
+        """
+        own = record.number if record.attempt is None else record.attempt
+        this = {STUDY_TAG: record.study_id, TRIAL_TAG: str(record.number)}
+        runs = list(search_runs(self._workspace, experiments=[experiment], tags=this))
+        last = max(map(attempt_of, runs), default=own)
+        for run in runs:
+            if attempt_of(run) < max(own, last):
+                self._delete_run(run)
+        return next((run for run in runs if attempt_of(run) == own == max(own, last)), None), last > own
+
+    def _delete_run(self, run: Run) -> None:
+        """Delete the run of an attempt that was superseded, with its model, so that nobody restores it."""
+        self._forget_model(run)
+        if STUDY_NAME_TAG in run.data.tags:  # by which deleted runs are found, to be restored
+            self._client.delete_tag(run.info.run_id, STUDY_NAME_TAG)
+        self._client.delete_run(run.info.run_id)
 
     def _deliver_totals(self, record: StudyRecord, experiment: str, parent: str) -> None:
         """Write a study's totals, and close its run."""

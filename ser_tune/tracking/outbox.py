@@ -35,7 +35,7 @@ __all__ = [
 ARTIFACTS, MODEL, RECORD, BEGUN = "artifacts", "model", "record.json", "begun"
 PARTIAL_S = 3600.0
 """Seconds after which a record is removed that nobody finished writing."""
-NAMES = re.compile(r"[0-9a-f]{32}-(\d{6,}|totals)")
+NAMES = re.compile(r"[0-9a-f]{32}-(?:(\d{6,})(?:-\d{6,})?|totals)")
 
 MetricRow: TypeAlias = tuple[str, float, int, int]
 """Name, value, time in milliseconds, step."""
@@ -66,11 +66,14 @@ class TrialRecord:
     """The run's name."""
     marked: bool = False
     """Whether its delivery is marked by `begin`; not in records of versions before."""
+    attempt: int | None = None
+    """Optuna's number where it is not the trial's: interrupted trials were run again, this one or earlier ones."""
 
     @property
     def name(self) -> str:
         """The name of its folder."""
-        return f"{self.study_id}-{self.number:06d}"
+        again = "" if self.attempt is None else f"-{self.attempt:06d}"
+        return f"{self.study_id}-{self.number:06d}{again}"
 
     @property
     def is_trial(self) -> bool:
@@ -173,8 +176,8 @@ def waiting(outbox: Path, study_id: str | None = None) -> Sequence[Path]:
 
 def waiting_trials(outbox: Path, study_id: str) -> set[int]:
     """The numbers of a study's trials that wait."""
-    numbers = [path.name.rpartition("-")[2] for path in waiting(outbox, study_id)]
-    return {int(number) for number in numbers if number.isdigit()}
+    names = [NAMES.fullmatch(path.name) for path in waiting(outbox, study_id)]
+    return {int(name[1]) for name in names if name is not None and name[1]}
 
 
 def sweep(outbox: Path) -> None:

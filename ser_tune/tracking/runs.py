@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..protocol import Protocol
 
 __all__ = [
+    "ATTEMPT_TAG",
     "BEST_TAG",
     "CONFIRMED_TAG",
     "CONFIRMS_TAG",
@@ -43,6 +44,7 @@ __all__ = [
     "STUDY_TAG",
     "TRIAL_TAG",
     "UNKNOWN_NETWORKS",
+    "attempt_of",
     "best_first",
     "corpus_tags",
     "find_runs",
@@ -62,6 +64,8 @@ __all__ = [
 
 STUDY_TAG = "ser_tune.study_id"
 TRIAL_TAG, MODEL_TAG, BEST_TAG = "ser_tune.trial", "ser_tune.model_id", "ser_tune.best_trial"
+ATTEMPT_TAG = "ser_tune.attempt"
+"""On trials that are run again after an interruption, and on trials after these: Optuna's number."""
 CONFIRMS_TAG = "ser_tune.confirms"
 """On runs that train configurations of an earlier study again: that study's identifier."""
 CONFIRMED_TAG = "ser_tune.confirmed_trial"
@@ -110,14 +114,21 @@ def name_of(run: Run) -> str:
 
 def find_runs(workspace: Workspace, experiment_id: str, study_id: str) -> tuple[Run | None, dict[int, Run]]:
     """A study's own run, and its trials' runs by number."""
-    parent, trials = None, {}
+    parent, trials = None, dict[int, Run]()
     for run in search_runs(workspace, experiments=[experiment_id], tags={STUDY_TAG: study_id}):
         number = run.data.tags.get(TRIAL_TAG)
         if number is None:
             parent = run
         elif number.isdecimal():  # else somebody has edited the tag
-            trials[int(number)] = run
+            trials[int(number)] = max(run, trials.get(int(number), run), key=attempt_of)
     return parent, trials
+
+
+def attempt_of(run: Run) -> int:
+    """The attempt that a trial's run is of: Optuna's number, by which a repeated trial has a later one."""
+    tags = run.data.tags
+    again = tags.get(ATTEMPT_TAG, "")
+    return int(again if again.isdecimal() else tags[TRIAL_TAG])
 
 
 def protocol_tags(protocol: "Protocol") -> dict[str, str]:

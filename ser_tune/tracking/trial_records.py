@@ -21,6 +21,7 @@ from .package import save_predictor
 from .prediction_tables import predictions_file, write_predictions
 from .run_metrics import curves, held_out_of, objective_key, score_metrics
 from .runs import (
+    ATTEMPT_TAG,
     BEST_TAG,
     CONFIRMED_TAG,
     CONFIRMS_TAG,
@@ -85,7 +86,9 @@ def trial_record(
     stored, values = flatten(config.model_dump(mode="json")), flatten(config.model_dump())
     # JSON leaves out added settings with their defaults, also those that another trial has otherwise
     params = stored | {path: values[path] for path in start.definition.search if path not in stored}
-    own = {TRIAL_TAG: str(outcome.number)}
+    own, attempt = {TRIAL_TAG: str(outcome.number)}, None
+    if outcome.attempt not in (None, outcome.number):
+        attempt, own[ATTEMPT_TAG] = outcome.attempt, str(outcome.attempt)
     if outcome.reason:
         own["ser_tune.reason"] = outcome.reason
     if outcome.confirms is not None:
@@ -105,6 +108,7 @@ def trial_record(
         keep_models=start.definition.config.study.keep_models,
         title=_title(start, outcome, params),
         marked=True,
+        attempt=attempt,
     )
 
 

@@ -263,7 +263,7 @@ def test_an_interrupted_trial_goes_on_with_its_next_fold(
     assert run(2).complete == 2
     assert len(trained) == 3 + 3 + 1
     assert len(set(trained)) == 3  # seeds of folds, which all trials of a search share
-    assert recorder.stored == [(2, 0), (2, 1)]
+    assert recorder.stored == [(1, 0), (1, 1)]
     assert recorder.outcomes[2].seconds > sum(report.seconds for _, report in recorder.epochs[3:5])
     assert _stored(project, recorder) == 0  # the trial is stored, and so its folds are not kept
 

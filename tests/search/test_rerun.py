@@ -91,8 +91,9 @@ def test_a_rerun_that_is_interrupted_loses_no_configuration(
     recorder.on_epoch = lambda fold, epoch: None
     assert rerun(QUEUE * 2).complete == 4
     assert sorted(_rates(project, TrialState.COMPLETE)) == sorted([*RATES, *RATES])
-    # The second place was left unfinished; the fifth trial fills it, on its seed
-    assert [config.seed for _, config, _ in recorder.trials] == [1000, 1001, 1002, 1003, 1001]
+    # The second was left unfinished; it comes first, on its seed
+    assert [config.seed for _, config, _ in recorder.trials] == [1000, 1001, 1001, 1002, 1003]
+    assert [number for number, *_ in recorder.trials] == [0, 1, 1, 2, 3]
 
 
 @pytest.mark.slow
@@ -107,7 +108,7 @@ def test_what_fails_is_trained_again_by_the_next_call_on_its_seed(
     summary = rerun(QUEUE)
     assert (summary.complete, summary.failed) == (1, 1)
     summary = rerun(QUEUE)
-    assert (summary.complete, summary.failed) == (2, 1)
+    assert (summary.complete, summary.failed, sorted(summary.finished)) == (2, 0, [0, 1])
     assert recorder.started[-1].trials_to_run == 1
     assert [config.seed for _, config, _ in recorder.trials] == [1000, 1001, 1000]
     assert _rates(project, TrialState.COMPLETE) == [*RATES[::-1]]

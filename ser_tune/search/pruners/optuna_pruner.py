@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from optuna import Trial, pruners
 from optuna.pruners import BasePruner
 
-from ...coordination import trial_as_stored
+from ...coordination import as_uninterrupted, trial_as_stored
 from ...errors import ConfigError
 from ...training import EpochReport
 from ..optuna_classes import class_named, names_of, object_of
@@ -79,7 +79,7 @@ class OptunaJudge:
     def after_fold(self, position: int, score: float) -> str:
         """Return a reason if Optuna's pruner prunes the trial."""
         so_far = trial_as_stored(self._trial)
-        if not self._pruner.prune(self._trial.study, so_far):
+        if not self._pruner.prune(*as_uninterrupted(self._trial.study, so_far)):
             return ""
         folds = len(so_far.intermediate_values)
         return f"{type(self._pruner).__name__}: hopeless by the mean of {folds} fold{'s' * (folds > 1)}"
