@@ -18,13 +18,14 @@ class AdaptationSettings(Settings):
     together, or `heard` of them.
     """
 
-    kind: Annotated[Literal["none", "statistics", "prototypes", "prior"], Role.PROTOCOL] = "none"
+    kind: Literal["none", "statistics", "prototypes", "prior"] = "none"
     """none: normalisation.scope alone decides. statistics: features are scaled by the speaker's mean and deviation,
     weighed against the training speakers' (MAP estimates: Gauvain & Lee 1994, IEEE TSAP 2(2)). prototypes: features are
     shifted by how far the speaker's are, in the mean, from the training's mean features of their classes, by the
     network's own probabilities (stochastic matching: Sankar & Lee 1996, IEEE TSAP 4(3)). prior: probabilities are
     corrected for the frequencies of the classes among the speaker's utterances, by expectation maximisation (Saerens et
-    al. 2002, Neural Computation 14(1)). Adaptation by all recordings of a speaker is transductive."""
+    al. 2002, Neural Computation 14(1)). Adaptation by all recordings of a speaker is transductive. A search over kinds
+    chooses on validation speakers; the protocol has all of them."""
     weight: Annotated[float, Field(ge=0, le=1000)] = 10.0
     """Utterances that the training speakers count for beside those heard of the speaker: with a small weight, few
     utterances teach their emotions instead of their speaker."""

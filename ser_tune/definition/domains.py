@@ -1,15 +1,32 @@
-"""Settings of alignment and stability that do not fit an architecture."""
+"""Settings of alignment and stability that do not fit an architecture, and of adaptation that do not fit a task."""
 
 from typing import TYPE_CHECKING
 
 from ..architectures import ARCHITECTURES
 from ..config import AnyTrial
 from ..errors import ConfigError
+from ..tasks import Task
 
 if TYPE_CHECKING:
     from .study_definition import AnyStudy
 
-__all__ = ["refuse_unfitting_domains"]
+__all__ = ["refuse_unfitting_adaptation", "refuse_unfitting_domains"]
+
+CLASSED = ("classes", "distributions")
+"""Kinds of predictions whose shown numbers are probabilities of classes that sum to 1."""
+
+
+def refuse_unfitting_adaptation(config: "AnyStudy | AnyTrial", task: Task) -> None:
+    """Refuse an adaptation by probabilities of classes where a task predicts none.
+
+    Raises:
+        ConfigError: The adaptation does not fit the task.
+    """
+    if config.adaptation.needs_classes and task.predictions not in CLASSED:
+        raise ConfigError(
+            f"adaptation.kind is {config.adaptation.kind}, which takes probabilities of classes; task {task.name} "
+            f"predicts {task.predictions}: expected statistics or none"
+        )
 
 
 def refuse_unfitting_domains(config: "AnyStudy | AnyTrial") -> None:

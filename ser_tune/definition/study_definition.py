@@ -38,13 +38,11 @@ from ..objectives import StudyObjective, objectives_of
 from ..tasks import DEFAULT_TASK, TASKS, Goal, Task
 from ..training import LOSSES
 from .differences import Difference, differences_of
-from .domains import refuse_unfitting_domains
+from .domains import refuse_unfitting_adaptation, refuse_unfitting_domains
 from .plan import Plan, plan_of
 
 __all__ = ["AnyStudy", "StudyDefinition", "metrics_of", "refuse_unfitting", "study_kind"]
 
-CLASSED = ("classes", "distributions")
-"""Kinds of predictions whose shown numbers are probabilities of classes that sum to 1."""
 # Text, because pydantic takes 0.3 s to make a class that nobody is an object of
 AnyStudy: TypeAlias = "StudyConfig[ModelSettings, FeatureSettings, LossSettings, TaskSettings]"
 
@@ -244,7 +242,13 @@ class StudyDefinition:
         trial = validated(kind, sections, lambda path: f"trial with {path}")
         _refuse_restricted(trial, self.task)
         refuse_unfitting_domains(trial)
+        refuse_unfitting_adaptation(trial, self.task)
         return trial
+
+    def choices(self, path: str) -> tuple[Value, ...]:
+        """The values that trials may have of a setting: its search range's corners, or the study's own value."""
+        searched = self.search.get(path)
+        return (flatten(self.config.model_dump())[path],) if searched is None else searched.corners()
 
     def default(self) -> dict[str, Value]:
         """The value of `config` for each search range, or the nearest in it."""
@@ -304,11 +308,7 @@ def refuse_unfitting(config: AnyStudy) -> None:
             f"loss.name is {loss.name}, which compares {loss.targets}; task {task.name} has {task.encoding}: choose "
             f"from {', '.join(fitting)}"
         )
-    if config.adaptation.needs_classes and task.predictions not in CLASSED:
-        raise ConfigError(
-            f"adaptation.kind is {config.adaptation.kind}, which takes probabilities of classes; task {task.name} "
-            f"predicts {task.predictions}: expected statistics or none"
-        )
+    refuse_unfitting_adaptation(config, task)
     if config.study.objectives:
         objectives_of(config.study.objectives, task)
     if config.protocol.aggregation not in task.aggregations:

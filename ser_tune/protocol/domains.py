@@ -27,7 +27,7 @@ def refuse_unfitting_corpora(definition: StudyDefinition, corpus: Corpus, folds:
             f"balance.corpora is {'set' if balance else 'searched'}, but the study has one corpus, {corpus.name}; "
             "leave it out, or name several corpora, such as --corpus emodb=DIR --corpus demo"
         )
-    kinds, folder = _kinds(definition), definition.config.corpus.unlabelled
+    kinds, folder = list(map(str, definition.choices(KIND))), definition.config.corpus.unlabelled
     alignments = [AlignmentSettings.model_validate({"kind": kind}) for kind in kinds]
     if folder is not None and not any(alignment.reads_unlabelled for alignment in alignments):
         raise ConfigError(
@@ -41,12 +41,6 @@ def refuse_unfitting_corpora(definition: StudyDefinition, corpus: Corpus, folds:
             )
         if alignment.kind in ("whitening", "adversarial") and (folder is None or alignment.kind == "whitening"):
             _refuse_alone(alignment.kind, corpus, folds)
-
-
-def _kinds(definition: StudyDefinition) -> list[str]:
-    """The kinds of alignment that a study's trials have."""
-    searched = definition.search.get(KIND)
-    return [str(kind) for kind in searched.corners()] if searched else [definition.config.alignment.kind]
 
 
 def _refuse_alone(kind: str, corpus: Corpus, folds: Sequence[Fold]) -> None:

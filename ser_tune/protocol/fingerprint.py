@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..audit import text_baseline
-from ..config import AdaptationSettings, NormalisationSettings, TrainingSettings
+from ..config import NormalisationSettings, TrainingSettings
 from ..corpora import Corpus, nobody_in_words
 from ..definition import Difference, StudyDefinition, differences_of, metrics_of, worded
 from ..errors import ProtocolError
@@ -64,8 +64,8 @@ class Protocol:
             rare |= pretraining.facts
         if config.protocol.scheme in SCHEMES:
             rare[SCHEME] = config.protocol.scheme
-        if config.adaptation.kind != "none":
-            rare["adaptation"] = _adaptation(config.adaptation)
+        if (kinds := tuple(map(str, definition.choices("adaptation.kind")))) != ("none",):
+            rare["adaptation"] = _adaptation(kinds, config.adaptation.heard)
         if config.protocol.near_identical == "allow":
             rare["near_identical"] = "recordings on two sides are allowed"
         if config.protocol.text_independent:
@@ -289,10 +289,10 @@ def _scope(settings: NormalisationSettings) -> str:
     return f"{settings.scope}{transductive}{', batch norm too' if settings.batch_norm == 'speaker' else ''}"
 
 
-def _adaptation(settings: AdaptationSettings) -> str:
+def _adaptation(kinds: Sequence[str], others: int | None) -> str:
     """In words. The weight is left out: it changes results, not their meaning."""
-    heard = "all recordings of a speaker (transductive)" if settings.heard is None else f"{settings.heard} others heard"
-    return f"{settings.kind}, {heard}"
+    heard = "all recordings of a speaker (transductive)" if others is None else f"{others} others heard"
+    return f"{' or '.join(sorted(kinds))}, {heard}"
 
 
 def _names_fact(task: Task) -> str:

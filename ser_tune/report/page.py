@@ -11,7 +11,7 @@ from ..errors import AudioError
 from ..folds import CORPORA_NOT_FREE, NOT_FREE
 from ..metrics import Metric
 from ..pages import page_from
-from ..resampling import describe_score, with_interval
+from ..resampling import describe_score, share_in_words, with_interval
 from ..results import StudyTrial, edges_of
 from ..tracking import Predictions
 from .headline import tiles_of
@@ -37,6 +37,7 @@ def page_of(report: ReportedResult, pictures: Mapping[str, Picture]) -> str:
     return page_from(
         Path(__file__).parent / "page.html",
         displayed=displayed,
+        share_in_words=share_in_words,
         with_interval=with_interval,
         share=_share,
         report=report,

@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..definition import StudyDefinition
 from ..folds import SIDES
 from ..metrics import Metric, Ranking
 from ..protocol import Protocol
-from ..resampling import Estimate
-from ..results import StudyTrial, trials_table
+from ..results import HeardScore, StudyTrial, trials_table
 from ..search import Selection, StudySummary
 from ..tracking import Predictions, ScoredSet, mean_over_sets, scored_sets
 from .mistakes import Mistake
@@ -95,8 +94,13 @@ class ReportedResult:
     """Whether the page contains sound."""
     networks: Mapping[str, str]
     """Number of networks that judge an utterance together, for each side."""
-    heard: Mapping[str, Estimate] = field(default_factory=dict)
+    heard: Sequence[HeardScore] = ()
     """Scores of test speakers by the number of other utterances heard, of the newest `evaluate --heard`."""
+
+    @property
+    def heard_by_corpus(self) -> bool:
+        """Whether there are scores of each corpus of a union by utterances heard."""
+        return any(found.corpus for found in self.heard)
 
     @property
     def task(self) -> "Task":

@@ -26,6 +26,7 @@ from .paired import (
 )
 from .scores import HeldOutFold, Score, Scores, describe_score, interval_of, score, sums_of, with_interval
 from .selection import Corrected, correct_selection
+from .shares import share_in_words, share_of_gain
 
 __all__ = [
     "MAX_STATISTIC",
@@ -56,6 +57,8 @@ __all__ = [
     "score",
     "score_groups",
     "seed_interval",
+    "share_in_words",
+    "share_of_gain",
     "speaker_interval",
     "sums_of",
     "with_interval",

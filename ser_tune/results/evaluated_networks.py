@@ -87,13 +87,14 @@ _Adapting = tuple[Callable[[np.ndarray, Draw], np.ndarray], bool]
 """`judge_heard` and `judges_alone` of networks that adapt."""
 
 
-def _adapting(recipe: Any, judge: Callable[[np.ndarray, Draw], np.ndarray]) -> _Adapting | None:  # noqa: ANN401
-    """Scores by utterances heard, of a recipe of the model's own copy of ser_tune; None where it does not adapt."""
-    if together(recipe) != "speaker" or not hasattr(recipe, "adaptation"):
+def _adapting(recipes: Sequence[Any], judge: Callable[[np.ndarray, Draw], np.ndarray]) -> _Adapting | None:
+    """Scores by utterances heard, of recipes of the models' own copies of ser_tune; None where none of them adapts."""
+    if not all(hasattr(recipe, "adaptation") and recipe.normalisation.batch_norm != "speaker" for recipe in recipes):
         return None
-    if recipe.normalisation.batch_norm == "speaker":
+    adapting = [recipe for recipe in recipes if together(recipe) == "speaker"]
+    if not adapting:
         return None
-    return judge, recipe.adapts or recipe.hop_s is not None
+    return judge, all(recipe.adapts or recipe.hop_s is not None for recipe in adapting)
 
 
 def all_networks(
@@ -144,9 +145,8 @@ def all_networks(
         with model_errors():
             return task.unshow(judge_together(corpus, predictor, cache, numbers[rows], draw))
 
-    return EvaluatedNetworks.of(
-        "all networks together", corpus, numbers, judge, _adapting(predictor.recipe, judge_heard)
-    )
+    adapting = _adapting([predictor.recipe], judge_heard)
+    return EvaluatedNetworks.of("all networks together", corpus, numbers, judge, adapting)
 
 
 def fold_networks(predictor: Any, prepared: Prepared, cache: Path) -> EvaluatedNetworks:  # noqa: ANN401 - as above
@@ -175,7 +175,7 @@ def fold_networks(predictor: Any, prepared: Prepared, cache: Path) -> EvaluatedN
 
     tested = np.concatenate([fold.test for fold in prepared.folds])
     description = "each speaker by the fold network that neither trained nor validated on them"
-    return EvaluatedNetworks.of(description, corpus, tested, judge, _adapting(predictor.recipe, judge_heard))
+    return EvaluatedNetworks.of(description, corpus, tested, judge, _adapting([predictor.recipe], judge_heard))
 
 
 def nested_networks(searches: Sequence[tuple[Prepared, Any]], cache: Path) -> EvaluatedNetworks:
@@ -209,5 +209,6 @@ def nested_networks(searches: Sequence[tuple[Prepared, Any]], cache: Path) -> Ev
         return judged(rows, None, draw)
 
     description = "each speaker by all networks of the search that never saw them"
-    adapting = _adapting(searches[0][1].recipe, judge_heard)
+    # A search may have chosen another adaptation, or none
+    adapting = _adapting([predictor.recipe for _, predictor in searches], judge_heard)
     return EvaluatedNetworks.of(description, corpus, np.concatenate(unseen), judge, adapting)

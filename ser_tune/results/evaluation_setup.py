@@ -38,6 +38,7 @@ from .training_recordings import unknown_recordings
 
 __all__ = ["EvaluationSetup", "set_up_evaluation"]
 
+ADAPTATION = "adaptation.kind"
 FACTS = ("corpus", "fingerprint", "normalisation_scope")
 OWN_NOTE = "the model's own corpus: no network judges speakers whom it trained or validated on"
 NESTED_NOTE = "nested: no network was trained or chosen by the speakers that it judges"
@@ -212,6 +213,7 @@ def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: CorpusSett
     networks = _of_parts(networks, corpus)
     networks, matched = _matched(definition, networks, targets_of(definition, networks.corpus).names)
     scope = protocol.in_words["normalisation_scope"]
+    adaptations = [definition.trial({ADAPTATION: kind}) for kind in definition.choices(ADAPTATION)]
     return EvaluationSetup(
         model=study,
         run=run,
@@ -224,7 +226,7 @@ def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: CorpusSett
         notes=[
             NESTED_NOTE,
             *protocol.warnings_elsewhere,
-            *_limits(definition.config, definition.config),
+            *dict.fromkeys(note for trial in adaptations for note in _limits(trial, trial)),
         ],
     )
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ser_tune.config import Project
 from ser_tune.definition import Difference
-from ser_tune.errors import ProtocolError
+from ser_tune.errors import ConfigError, ProtocolError
 from ser_tune.protocol import Protocol, prepare
 from tests.corpus_tables import EMOTIONS, SPEAKERS, Row, write_table
 
@@ -70,6 +70,37 @@ def test_patience_only_saves_time_where_validation_chooses_the_epoch_anyway(of: 
 def test_another_network_of_other_features_has_the_same_fingerprint(of: Of, table: Path, tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text(OTHER_STUDY, encoding="utf-8")
     assert of(table, file=tmp_path / "other.yaml").fingerprint == of(table).fingerprint
+
+
+SEARCHED = """
+model: {name: linear_probe}
+features: {name: logmelspec}
+adaptation: {kind: prototypes, heard: 3}
+search: {adaptation.kind: [KINDS]}
+"""
+
+
+def test_all_kinds_of_adaptation_that_a_search_chooses_among_are_in_its_protocol(
+    of: Of, table: Path, tmp_path: Path
+) -> None:
+    def adaptation(*kinds: str, **flags: object) -> object:
+        (tmp_path / "searched.yaml").write_text(SEARCHED.replace("KINDS", ", ".join(kinds)), encoding="utf-8")
+        return of(table, file=tmp_path / "searched.yaml", **flags).facts["adaptation"]
+
+    assert (
+        adaptation("prior", "statistics") == adaptation("statistics", "prior") == "prior or statistics, 3 others heard"
+    )
+    assert adaptation("prior", **{"adaptation.kind": "statistics"}) == "statistics, 3 others heard"
+    with pytest.raises(ConfigError, match=r"adaptation\.heard is 3, but adaptation\.kind is none"):
+        adaptation("none", "prior")
+
+
+def test_a_search_over_kinds_needs_a_task_that_fits_them_all(of: Of, table: Path, tmp_path: Path) -> None:
+    (tmp_path / "searched.yaml").write_text(
+        SEARCHED.replace("KINDS", "statistics, prior").replace("kind: prototypes", "kind: statistics"), encoding="utf-8"
+    )
+    with pytest.raises(ConfigError, match=r"adaptation\.kind is prior, which takes probabilities of classes"):
+        of(table, file=tmp_path / "searched.yaml", **{"task.name": "dimensions"})
 
 
 def test_a_number_of_folds_that_is_the_usual_one_says_nothing_new(of: Of, table: Path) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ... import api
 from ... import results as stored
-from ...resampling import GroupScore, Interval, with_interval
+from ...resampling import GroupScore, Interval, share_in_words, with_interval
 from ..console import notes, print_json, print_table, results
 from ..registration import Call
 from .agreement import crowd_record
@@ -166,20 +166,33 @@ def _set_record(sets: "SetCoverage") -> dict[str, object]:
 
 
 def _print_heard(by_heard: "Sequence[HeardScore]", evaluation: "Evaluation") -> None:
-    title, rows = evaluation.objective.title, stored.heard_rows(by_heard)
+    title, union = evaluation.objective.title, any(each.corpus for each in by_heard)
     print_table(
-        ["other utterances heard", f"{title} [95 %]", "difference to none [95 %]", "share of the gain of all"],
+        [
+            *["corpus"] * union,
+            "other utterances heard",
+            f"{title} [95 %]",
+            "difference to none [95 %]",
+            "difference to all [95 %]",
+            "share of the gain of all [95 %]",
+        ],
         [
             [
+                *[each.corpus or "all"] * union,
                 each.name,
                 with_interval(each.score.value, each.score.interval),
-                "" if each.gain is None else with_interval(each.gain.value, each.gain.interval, "+"),
-                "" if row["share_of_gain"] is None else f"{row['share_of_gain']:.2f}",
+                _estimate(each.gain, "+"),
+                _estimate(each.shortfall, "+"),
+                "" if each.share is None else share_in_words(each.share),
             ]
-            for each, row in zip(by_heard, rows, strict=True)
+            for each in by_heard
         ],
     )
     results.print("each utterance is judged with itself and others of its speaker, which are drawn without labels")
+
+
+def _estimate(found: "Estimate | None", sign: str) -> str:
+    return "" if found is None else with_interval(found.value, found.interval, sign)
 
 
 def _record(found: api.Evaluated) -> dict[str, object]:
