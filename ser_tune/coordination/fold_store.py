@@ -135,8 +135,8 @@ def _tensors(fitted: FittedNetwork) -> dict[str, Tensor]:
         tensors["scaling.shift"] = torch.from_numpy(np.ascontiguousarray(fitted.scaling.shift))
         tensors["scaling.spread"] = torch.from_numpy(np.ascontiguousarray(fitted.scaling.spread))
     if fitted.prototypes is not None:
-        tensors["prototypes.means"] = torch.from_numpy(fitted.prototypes.means)
-        tensors["prototypes.shares"] = torch.from_numpy(fitted.prototypes.shares)
+        arrays = fitted.prototypes.arrays
+        tensors |= {f"prototypes.{name}": torch.from_numpy(array) for name, array in arrays.items()}
     tensors["epoch"] = torch.tensor(fitted.epoch)
     # As text, which keeps every digit, and the names of the metrics
     history = json.dumps([asdict(report) for report in fitted.history])
@@ -158,7 +158,8 @@ def _fitted(tensors: dict[str, Tensor], job: FoldJob) -> FittedNetwork:
     weights = {name.removeprefix("network."): tensor for name, tensor in tensors.items() if name.startswith("network.")}
     network.load_state_dict(weights)
     shift, spread = tensors.get("scaling.shift"), tensors.get("scaling.spread")
-    means, shares = tensors.get("prototypes.means"), tensors.get("prototypes.shares")
+    start = "prototypes."
+    arrays = {name.removeprefix(start): tensor.numpy() for name, tensor in tensors.items() if name.startswith(start)}
     reports = json.loads(tensors["history"].numpy().tobytes())
     return FittedNetwork(
         network=network.eval(),
@@ -166,7 +167,7 @@ def _fitted(tensors: dict[str, Tensor], job: FoldJob) -> FittedNetwork:
         epoch=int(tensors["epoch"]),
         history=tuple(EpochReport(**report) for report in reports),
         validation=tensors["validation"].numpy(),
-        prototypes=None if means is None or shares is None else Prototypes(means.numpy(), shares.numpy()),
+        prototypes=Prototypes.read(arrays),
     )
 
 

@@ -62,11 +62,11 @@ class Weighed:
     """Shape (C, F), float64."""
     variance: np.ndarray
     """The same shape."""
-    utterances: float
-    """Not negative."""
+    utterances: float | np.ndarray
+    """Not negative; where features count for unlike numbers, of each, shape (C, F)."""
 
     @classmethod
-    def of(cls, scaling: Scaling, utterances: float) -> "Weighed":
+    def of(cls, scaling: Scaling, utterances: float | np.ndarray) -> "Weighed":
         """The statistics of a standard scaling."""
         return cls(scaling.shift.astype(np.float64), np.square(scaling.spread.astype(np.float64)), utterances)
 

@@ -10,10 +10,11 @@ from .committee import ENCODERS, Committee, load_predictor
 from .conditions import features_in, has_features_in, utterance_features
 from .predicted_utterance import Prediction, SegmentPrediction
 from .predictor import Predictor, hear
+from .prototypes import Prototypes, speaker_ratios
 from .recipe import Recipe
 from .requests import ALLOW_PATHS, ERROR_RATE, MAX_SECONDS, SERVING, hear_rows
 from .segments import MeanReader, SegmentReader, UtteranceFeatures, scaling_of_utterances, segment_outputs
-from .speaker_adaptation import AdaptedNetwork, Evidence, Prototypes
+from .speaker_adaptation import AdaptedNetwork, Evidence
 from .speaker_sets import Draw, SpeakerSets
 
 __all__ = [
@@ -45,5 +46,6 @@ __all__ = [
     "read_prediction_sets",
     "scaling_of_utterances",
     "segment_outputs",
+    "speaker_ratios",
     "utterance_features",
 ]

@@ -20,10 +20,11 @@ from ..errors import AudioError
 from ..features import FEATURE_FORMAT, FEATURE_SETS, FeatureStore, Scaling, levelled
 from ..tasks import TASKS
 from .predicted_utterance import Prediction, SegmentPrediction
+from .prototypes import Prototypes
 from .recipe import Recipe
 from .remembered import arrays_of, evidence_of
 from .segments import SegmentReader, UtteranceFeatures, scaling_of_utterances, segment_outputs
-from .speaker_adaptation import AdaptedNetwork, Prototypes
+from .speaker_adaptation import AdaptedNetwork
 from .speaker_sets import SpeakerSets
 
 if TYPE_CHECKING:
@@ -114,8 +115,7 @@ class Predictor:
                 tensors["scaling.shift"] = torch.from_numpy(scaling.shift)
                 tensors["scaling.spread"] = torch.from_numpy(scaling.spread)
             if (classes := self.prototypes[number]) is not None:
-                tensors["prototypes.means"] = torch.from_numpy(classes.means)
-                tensors["prototypes.shares"] = torch.from_numpy(classes.shares)
+                tensors |= {f"prototypes.{name}": torch.from_numpy(array) for name, array in classes.arrays.items()}
             known = {"fold": self.folds[number]} if self.folds else None
             (folder / f"network-{number:02d}.safetensors").write_bytes(save(tensors, metadata=known))
 
@@ -135,8 +135,9 @@ class Predictor:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dictionary
                 folds += [key for name, key in (file.metadata() or {}).items() if name == "fold"]
             shift, spread = tensors.pop("scaling.shift", None), tensors.pop("scaling.spread", None)
-            means, shares = tensors.pop("prototypes.means", None), tensors.pop("prototypes.shares", None)
-            prototypes.append(None if means is None or shares is None else Prototypes(means.numpy(), shares.numpy()))
+            stored = [name for name in tensors if name.startswith("prototypes.")]
+            arrays = {name.removeprefix("prototypes."): tensors.pop(name).numpy() for name in stored}
+            prototypes.append(Prototypes.read(arrays))
             network = here.build_network()
             network.load_state_dict({name.removeprefix("network."): tensor for name, tensor in tensors.items()})
             networks.append(network)
@@ -238,7 +239,7 @@ class Predictor:
         """A digest of all that arrays of `judge_speaker` depend on but for the speaker."""
         known = hashlib.sha256(json.dumps([self.extraction_key, self.recipe.adaptation.kind]).encode())
         for network, prototypes in zip(self.networks, self.prototypes, strict=True):
-            if prototypes is not None:
+            if prototypes is not None and self.recipe.adaptation.needs_classes:
                 known.update(prototypes.means.tobytes())
                 known.update(b"".join(tensor.detach().cpu().numpy().tobytes() for tensor in network.parameters()))
         return known.hexdigest()[:16]

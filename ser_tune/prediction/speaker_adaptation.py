@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..features import Moments, Scaling, Weighed
 from ..tasks import TASKS, Task
+from .prototypes import Prototypes, scaled_means
 from .recipe import Recipe
 from .segments import SegmentReader, UtteranceFeatures, segment_outputs
 from .speaker_sets import SpeakerSets
@@ -15,47 +16,12 @@ from .speaker_sets import SpeakerSets
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["AdaptedNetwork", "Evidence", "Prototypes"]
+__all__ = ["AdaptedNetwork", "Evidence"]
 
 STEPS = 20
 """Steps of expectation maximisation, after which class frequencies change by less than a thousandth."""
 LEAST = 1e-6
 """The least frequency of a class in training, by which others are divided."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prototypes:
-    """The classes of a network's training utterances."""
-
-    means: np.ndarray
-    """Mean scaled features of the utterances of each class, shape (K, C, F), float32."""
-    shares: np.ndarray
-    """Share of the utterances of each class, shape (K,), float32."""
-
-    @classmethod
-    def of(
-        cls,
-        moments: Moments,
-        utterances: np.ndarray,
-        classes: np.ndarray,
-        scaling: tuple[Sequence[Scaling], np.ndarray],
-    ) -> Self:
-        """The classes of training utterances.
-
-        Args:
-            moments: Of all utterances.
-            utterances: Numbers of the training utterances, shape (R,).
-            classes: Probabilities of their classes, shape (R, K): 1 for the own.
-            scaling: The scalings, and the number of each utterance's, shape (U,).
-        """
-        scalings, number = scaling
-        total = np.zeros((classes.shape[1], *moments.minimum.shape[1:]))
-        for place in np.unique(number[utterances]):
-            own = number[utterances] == place
-            total += np.tensordot(classes[own].T, _scaled_means(moments, utterances[own], scalings[place]), axes=1)
-        counts = classes.sum(axis=0)
-        means = total / np.maximum(counts, 1)[:, np.newaxis, np.newaxis]
-        return cls(means.astype(np.float32), (counts / counts.sum()).astype(np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +99,15 @@ class AdaptedNetwork:
         assert self.scaling is not None
         return [self.scaling]
 
+    @property
+    def _weight(self) -> "float | np.ndarray":
+        """Utterances that the training counts for, of all features or of each, shape (C, F)."""
+        ratios = None if self.prototypes is None else self.prototypes.ratios
+        return self.recipe.adaptation.weight * (1.0 if ratios is None else ratios.astype(np.float64))
+
     def _blended(self, moments: Moments, own: np.ndarray, before: Evidence | None) -> Scaling:
         """The scaling by a set's speaker, weighed against the training speakers."""
-        known = None if self.scaling is None else Weighed.of(self.scaling, self.recipe.adaptation.weight)
+        known = None if self.scaling is None else Weighed.of(self.scaling, self._weight)
         if before is not None:
             known = before.statistics if known is None else known.joined(before.statistics)
         return moments.scaling(own, self.recipe.normalisation, known)
@@ -153,13 +125,13 @@ class AdaptedNetwork:
         """The mean distance (C, F) of each set's speaker from the classes' prototypes, and of how many utterances."""
         assert self.prototypes is not None
         heard = np.unique(np.concatenate(sets.members))
-        away = _scaled_means(utterances.moments, heard, self._trained[0])
+        away = scaled_means(utterances.moments, heard, self._trained[0])
         away -= np.tensordot(self._classes(utterances, heard), self.prototypes.means, axes=1)
         found = []
         for own in sets.members:
             total, count = away[np.searchsorted(heard, own)].sum(axis=0), float(len(own))
             if before is not None and before.residual is not None:
-                earlier = before.statistics.utterances
+                earlier = float(before.statistics.utterances)
                 total, count = total + earlier * before.residual, count + earlier
             found.append((total / count, count))
         return found
@@ -167,7 +139,7 @@ class AdaptedNetwork:
     def _shifted(self, residual: np.ndarray, count: float) -> Scaling:
         """The training speakers' scaling, shifted towards a speaker."""
         (trained,) = self._trained
-        share = count / (count + self.recipe.adaptation.weight)
+        share = count / (count + self._weight)
         return Scaling((trained.shift + share * residual * trained.spread).astype(np.float32), trained.spread)
 
     def _class_counts(
@@ -192,10 +164,3 @@ class AdaptedNetwork:
         shares = (counts + weight * trained) / max(counts.sum() + weight * trained.sum(), LEAST)
         ratio: np.ndarray = np.maximum(shares if counts.sum() + weight else trained, LEAST) / trained
         return ratio
-
-
-def _scaled_means(moments: Moments, utterances: np.ndarray, scaling: Scaling) -> np.ndarray:
-    """The mean scaled features of some utterances, shape (R, C, F), float64."""
-    means = moments.total[utterances].astype(np.float64) / moments.count[utterances, np.newaxis, np.newaxis]
-    scaled: np.ndarray = (means - scaling.shift) / scaling.spread
-    return scaled

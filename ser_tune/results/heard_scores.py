@@ -184,9 +184,11 @@ def _read(values: Mapping[str, float], metric: Metric) -> list[HeardScore]:
     return [
         HeardScore(
             HEARD[number],
-            estimate("score", place) or Estimate(math.nan, UNKNOWN),
-            *(estimate(title, place) for title in ("gain", "difference_to_all", "share_of_gain")),
-            corpus,
+            score=estimate("score", place) or Estimate(math.nan, UNKNOWN),
+            gain=estimate("gain", place),
+            shortfall=estimate("difference_to_all", place),
+            share=estimate("share_of_gain", place),
+            corpus=corpus,
         )
         for corpus, number, place in known
     ]

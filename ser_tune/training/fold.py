@@ -8,7 +8,16 @@ from torch import nn
 
 from ..architectures.networks import set_threshold
 from ..features import Scaling
-from ..prediction import AdaptedNetwork, Draw, Prototypes, Recipe, SegmentReader, SpeakerSets, segment_outputs
+from ..prediction import (
+    AdaptedNetwork,
+    Draw,
+    Prototypes,
+    Recipe,
+    SegmentReader,
+    SpeakerSets,
+    segment_outputs,
+    speaker_ratios,
+)
 from ..tasks import TASKS, Goal, Task
 from .balance import example_weights
 from .epochs import EpochReport, judged
@@ -121,11 +130,18 @@ class FoldTraining:
     @property
     def prototypes(self) -> Prototypes | None:
         """The classes of the training utterances; None where no adaptation takes them."""
-        if not self.recipe.adaptation.needs_classes:
+        adaptation, moments = self.recipe.adaptation, self.data.features.moments
+        if not adaptation.needs_classes and not adaptation.needs_ratios:
             return None
-        classes = self.task.encoded(self.data.targets.values[self.train], len(self.data.targets.names))
+        classes = np.ones((len(self.train), 1))  # statistics take all utterances for a class
+        if adaptation.needs_classes:
+            classes = self.task.encoded(self.data.targets.values[self.train], len(self.data.targets.names))
         scaling = (self.statistics.scalings, self.statistics.scaling_number)
-        return Prototypes.of(self.data.features.moments, self.train, classes, scaling)
+        found, trained = Prototypes.of(moments, self.train, classes, scaling), self.statistics.train_scaling
+        if trained is None or not adaptation.needs_ratios:
+            return found
+        ratios = speaker_ratios(moments, self.train, classes, found.means, trained, self.data.speakers)
+        return replace(found, ratios=ratios)
 
     def fitted(self, epoch: int, history: tuple[EpochReport, ...], validation: np.ndarray) -> FittedNetwork:
         """Move the network to the CPU and return it with its results; arguments are fields of `FittedNetwork`."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ser_tune.architectures import ARCHITECTURES
@@ -22,6 +22,7 @@ from ser_tune.prediction import (
     Recipe,
     SpeakerSets,
     UtteranceFeatures,
+    speaker_ratios,
 )
 from ser_tune.tasks import TASKS
 
@@ -173,6 +174,68 @@ def test_evidence_of_earlier_calls_counts_as_if_its_utterances_were_there(kind: 
     np.testing.assert_allclose(np.exp(outputs), np.exp(together), atol=0.05 if kind == "prior" else 1e-3)
 
 
+@given(SEEDS)
+@settings(max_examples=15, deadline=None)
+def test_ratios_are_variances_within_speakers_over_those_between(seed: int) -> None:
+    rng, speakers, each = np.random.default_rng(seed), 60, 12
+    speaker, classes = np.repeat(np.arange(speakers), each), np.eye(CLASSES)[np.tile(np.arange(CLASSES), 20 * each)]
+    between = np.repeat([0.0, 0.5, 2.0], BANDS // 3)
+    centres, offsets = rng.normal(size=(CLASSES, BANDS)), rng.normal(size=(speakers, BANDS)) * between
+    moments = _features(classes @ centres + offsets[speaker] + rng.normal(size=(len(speaker), BANDS))).moments
+    unscaled = Scaling(np.zeros((1, BANDS), np.float32), np.ones((1, BANDS), np.float32))
+    found = speaker_ratios(
+        moments, np.arange(len(speaker)), classes, centres[:, np.newaxis].astype(np.float32), unscaled, speaker
+    )[0]
+    none, some, much = (found[own] for own in np.split(np.arange(BANDS), 3))
+    assert none.min() > 10
+    assert np.median(some) == pytest.approx(4, rel=0.4)
+    assert np.median(much) == pytest.approx(0.25, rel=0.4)
+
+
+@pytest.mark.parametrize("speakers", [[0, 0, 0], [0, 1, 2]])
+def test_ratios_that_a_training_cannot_tell_are_1(speakers: list[int]) -> None:
+    moments = _features(np.random.default_rng(0).normal(size=(3, BANDS))).moments
+    unscaled = Scaling(np.zeros((1, BANDS), np.float32), np.ones((1, BANDS), np.float32))
+    means = np.zeros((1, 1, BANDS), np.float32)
+    found = speaker_ratios(moments, np.arange(3), np.ones((3, 1)), means, unscaled, np.array(speakers))
+    np.testing.assert_array_equal(found, np.ones((1, BANDS)))
+
+
+@pytest.mark.parametrize("kind", ["statistics", "prototypes"])
+def test_features_that_tell_no_speakers_apart_do_not_follow_a_speaker(kind: str) -> None:
+    recipe, adapted, features, labels = _world(2, [0, 1, 2] * 4)
+    assert adapted.prototypes is not None
+    chosen = AdaptationSettings.model_validate({"kind": kind, "weight": 1, "by_feature": True})
+    adapted = replace(adapted, recipe=replace(recipe, adaptation=chosen))
+    which = np.arange(len(labels))
+    sets, known = SpeakerSets.of(which * 0, which), replace(adapted.prototypes, ratios=np.ones((1, BANDS), np.float32))
+    plain = replace(adapted, recipe=replace(recipe, adaptation=chosen.model_copy(update={"by_feature": False})))
+    follows, _, _ = replace(adapted, prototypes=known).outputs(features, which, sets)
+    np.testing.assert_array_equal(follows, plain.outputs(features, which, sets)[0])
+    stays, _, _ = replace(adapted, prototypes=replace(known, ratios=known.ratios * 1e9)).outputs(features, which, sets)
+    alone = Predictor(replace(recipe, adaptation=AdaptationSettings()), [adapted.network], [adapted.scaling])
+    np.testing.assert_allclose(stays, alone.outputs(0, features, which, which * 0)[0], atol=1e-4)
+
+
+def test_weights_by_feature_need_fewer_utterances_to_tell_a_speaker_from_an_emotion() -> None:
+    """Half of the features have a speaker's offset, the others the emotions, of which few utterances are a sample."""
+    right = {False: 0.0, True: 0.0}
+    for seed in range(8):
+        recipe, adapted, _, _ = _world(seed, [0])
+        rng, labels = np.random.default_rng(seed), np.repeat(np.arange(CLASSES), 8)
+        assert adapted.prototypes is not None
+        centres, voice = adapted.prototypes.means[:, 0].copy(), np.arange(BANDS) < BANDS // 2
+        offset = np.where(voice, rng.normal(scale=3.0, size=BANDS), 0.0)
+        features = _features(centres[labels] + offset + rng.normal(scale=0.7, size=(len(labels), BANDS)))
+        ratios = np.where(voice, 0.1, 100.0)[np.newaxis].astype(np.float32)
+        for by_feature in right:
+            chosen = {"kind": "statistics", "weight": 1, "by_feature": by_feature}
+            recipe = replace(recipe, adaptation=AdaptationSettings.model_validate(chosen))
+            known = replace(adapted.prototypes, ratios=ratios if by_feature else None)
+            right[by_feature] += _right(replace(adapted, recipe=recipe, prototypes=known), features, labels, 2) / 8
+    assert right[True] > right[False] + 0.03
+
+
 def test_prototypes_are_means_of_scaled_features_by_class() -> None:
     means = np.random.default_rng(0).normal(size=(6, BANDS))
     scalings = [Scaling(np.full((1, BANDS), float(shift)), np.full((1, BANDS), 2.0)) for shift in (0, 1)]
@@ -187,6 +250,10 @@ def test_prototypes_are_means_of_scaled_features_by_class() -> None:
 
 def test_a_saved_predictor_adapts_as_it_did(tmp_path: Path) -> None:
     recipe, adapted, features, _ = _world(1, [0, 1, 2] * 3)
+    assert adapted.prototypes is not None
+    recipe = replace(recipe, adaptation=AdaptationSettings(kind="prototypes", by_feature=True))
+    ratios = np.random.default_rng(0).uniform(0.1, 9, (1, BANDS)).astype(np.float32)
+    adapted = replace(adapted, prototypes=replace(adapted.prototypes, ratios=ratios))
     predictor = Predictor(recipe, [adapted.network], [adapted.scaling], prototypes=[adapted.prototypes])
     predictor.save(tmp_path)
     again = Predictor.load(tmp_path)
