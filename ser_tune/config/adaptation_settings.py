@@ -30,7 +30,7 @@ class AdaptationSettings(Settings):
     """Utterances that the training speakers count for beside those heard of the speaker: with a small weight, few
     utterances teach their emotions instead of their speaker."""
     by_feature: Annotated[bool, Role.ADDED] = False
-    """Of statistics and prototypes, the weight of each feature is times its variance within training speakers over that
+    """Whether statistics and prototypes weigh each feature: the weight is times its variance within training speakers over that
     between them: features that tell speakers apart follow few utterances, others many (empirical Bayes: Efron & Morris
     1973, JASA 68(341)). A weight of 1 is then the estimate itself."""
     heard: Annotated[Annotated[int, Field(ge=0, le=1000)] | None, Role.PROTOCOL] = None
