@@ -30,9 +30,9 @@ class AdaptationSettings(Settings):
     """Utterances that the training speakers count for beside those heard of the speaker: with a small weight, few
     utterances teach their emotions instead of their speaker."""
     by_feature: Annotated[bool, Role.ADDED] = False
-    """Whether statistics and prototypes weigh each feature: the weight is times its variance within training speakers over that
-    between them: features that tell speakers apart follow few utterances, others many (empirical Bayes: Efron & Morris
-    1973, JASA 68(341)). A weight of 1 is then the estimate itself."""
+    """Whether statistics and prototypes weigh each feature: the weight is times the feature's variance within training
+    speakers over that between them. Features that tell speakers apart follow few utterances, others many (empirical
+    Bayes: Efron & Morris 1973, JASA 68(341)); a weight of 1 is then the estimate itself."""
     heard: Annotated[Annotated[int, Field(ge=0, le=1000)] | None, Role.PROTOCOL] = None
     """Other utterances of its speaker, drawn at random, that adapt the model to a validation or test utterance beside
     itself: scores are then of a speaker of whom so many were heard. none: all recordings of the speaker adapt."""
