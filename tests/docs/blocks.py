@@ -60,6 +60,7 @@ def pages() -> list[Path]:
         ROOT / "README.md",
         ROOT / "CONTRIBUTING.md",
         *sorted((ROOT / "docs").glob("*.md")),
+        *sorted((ROOT / "docs" / "examples").glob("*.md")),
         ROOT / "studies" / "README.md",
     ]
 
