@@ -36,10 +36,9 @@ class PlaceSampler(BaseSampler):
         self._made: dict[int, BaseSampler] = {}
 
     def _of(self, trial: FrozenTrial) -> BaseSampler:
-        place = place_of(trial)
-        if place not in self._made:
-            self._made = {place: self._build(place)}
-        return self._made[place]
+        if trial.number not in self._made:  # a repeated trial draws again from the start
+            self._made = {trial.number: self._build(place_of(trial))}
+        return self._made[trial.number]
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """As Optuna's sampler does."""

@@ -195,7 +195,7 @@ def _tracked(site: Site, known: Sequence[FrozenTrial], trials: int) -> dict[str,
     lost = 0
     for trial in known:
         if trial.state == TrialState.COMPLETE:
-            run = of_trials.get(trial.number)
+            run = of_trials.get(place_of(trial))
             lost += run is None or run.info.status != "FINISHED" or run.data.metrics["validation_uar"] != trial.value
             for fold in range(FOLDS if run else 0):
                 history = client.get_metric_history(run.info.run_id, f"fold_{fold:02d}/train_loss")

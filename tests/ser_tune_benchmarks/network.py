@@ -98,7 +98,7 @@ def _runs(database: Path, trials: Sequence[FrozenTrial]) -> list[Row]:
     runs = client.search_runs(experiments, "tags.`ser_tune.study` = 'net'", max_results=10_000)
     of_trials = [run for run in runs if "ser_tune.trial" in run.data.tags]
     numbers = {int(run.data.tags["ser_tune.trial"]) for run in of_trials}
-    complete = {one.number for one in trials if one.state == TrialState.COMPLETE}
+    complete = {place_of(one) for one in trials if one.state == TrialState.COMPLETE}
     finished = {int(run.data.tags["ser_tune.trial"]) for run in of_trials if run.info.status == "FINISHED"}
     return [
         Row("parent runs in MLflow", len(runs) - len(of_trials), "", at_least=1, below=2),

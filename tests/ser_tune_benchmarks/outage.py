@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from optuna.trial import FrozenTrial, TrialState
 
-from ser_tune.coordination import CURVES, load_study
+from ser_tune.coordination import CURVES, load_study, shown_trials
 from ser_tune.tracking import MODEL_TAG, STUDY_NAME_TAG, TRIAL_TAG
 
 from .killing import MODEL, SETTINGS
@@ -94,7 +94,7 @@ def _wait_until(true: Callable[[], bool], process: "subprocess.Popen[bytes]") ->
 
 
 def _ended(root: Path, name: str) -> dict[int, FrozenTrial]:
-    trials = load_study(name, project(root))[0].get_trials(deepcopy=False)
+    trials = shown_trials(load_study(name, project(root))[0])
     return {one.number: one for one in trials if one.state.is_finished()}
 
 

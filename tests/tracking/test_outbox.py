@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 from ser_tune.config import Project
 from ser_tune.errors import StorageError
 from ser_tune.tracking import (
+    ATTEMPT_TAG,
     MODEL_TAG,
     STUDY_NAME_TAG,
     STUDY_TAG,
@@ -23,6 +24,7 @@ from ser_tune.tracking import (
     deliver_waiting,
     find_runs,
     open_delivered,
+    what_was_deleted,
 )
 from ser_tune.tracking.courier import Courier
 from ser_tune.tracking.delivery import Delivery
@@ -261,6 +263,27 @@ def test_a_trial_that_was_killed_before_optuna_was_told_is_corrected(store: Stor
     store.put(TRIAL, replace(TOTALS, statuses=[(3, "FAILED")]))
     deliver_waiting(store.workspace)
     assert store.trials()[3].info.status == "FAILED"
+
+
+LATE = (("FINISHED", None), ("FINISHED", 7), ("FAILED", None))  # by a process that another took for dead
+
+
+@pytest.mark.parametrize("ends", [(("FAILED", None), ("FINISHED", 7)), LATE, (*LATE[1:], LATE[0], LATE[2])])
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_trial_has_the_run_of_its_last_attempt_and_nobody_misses_another(
+    store: Store, ends: tuple[tuple[str, int | None], ...], at_once: bool
+) -> None:
+    for status, attempt in ends:
+        again = {} if attempt is None else {ATTEMPT_TAG: str(attempt)}
+        record = _numbered(3, status=status, attempt=attempt)
+        store.put(replace(record, tags={**record.tags, STUDY_NAME_TAG: "mine", **again}))
+        if not at_once:
+            deliver_waiting(store.workspace)
+    assert waiting_trials(store.project.outbox, STUDY) == ({3} if at_once else set())
+    deliver_waiting(store.workspace)
+    runs = store.workspace.client.search_runs([store.experiment], f"tags.`{TRIAL_TAG}` = '3'")
+    assert [(run.info.status, run.data.tags[ATTEMPT_TAG]) for run in runs] == [("FINISHED", "7")]
+    assert what_was_deleted(store.workspace, "mine") == ""
 
 
 def test_what_is_meant_for_another_store_waits_for_it(store: Store) -> None:
