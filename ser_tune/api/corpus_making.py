@@ -97,7 +97,7 @@ def _known_layout(
     from ..corpora import CORPORA
     from ..corpora.layouts import COLUMNS, META, own_layout
 
-    name = name.casefold()
+    name = {"hf": "huggingface", "hugging_face": "huggingface"}.get(name.casefold(), name.casefold())
     for column in columns:
         if column not in COLUMNS and not column.startswith(META):
             raise UnknownNameError("column of a table", column, [*COLUMNS, f"{META}NAME"])

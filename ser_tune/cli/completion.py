@@ -63,7 +63,7 @@ def spelled(value: Any, kind: str) -> Any:  # noqa: ANN401 - of an option
 
 
 def _folded(name: str) -> str:
-    return name.casefold().replace("-", "_")
+    return name.casefold().replace("-", "").replace("_", "")
 
 
 def component_names(kind: str) -> list[str]:

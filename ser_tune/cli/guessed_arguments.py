@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from ..errors import ConfigError, valid_names
 from .guessed_commands import AUDIO
+from .guessed_values import OPTIONS, refuse_method
 
 __all__ = ["Accepted", "guessed_arguments"]
 
@@ -72,6 +73,15 @@ class _Written:
     named: dict[str, list[str]] = field(default_factory=dict)
     """Arguments that were written as options, by their word."""
 
+    def values(self, option: str) -> list[str]:
+        """The values of an option."""
+        following = [*self.options, ""][1:] if self.options else []
+        return [
+            token.partition("=")[2] or after
+            for token, after in zip(self.options, following, strict=True)
+            if token == option or token.startswith(f"{option}=")
+        ]
+
     def has(self, option: str) -> bool:
         return any(token == option or token.startswith(f"{option}=") for token in self.options)
 
@@ -95,6 +105,8 @@ def guessed_arguments(
     """
     if "--" in arguments:  # written by somebody who means each word
         return list(arguments)
+    if list(arguments) == ["help"] and not Path("help").exists():
+        return ["--help"]
     written = _taken_apart(arguments, accepted, setting)
     _keep_last_values(written, accepted)
     if written.named:
@@ -107,6 +119,7 @@ def guessed_arguments(
     if accepted.arguments[:1] == ("model",) and accepted.arguments[1:2] == ("path",):
         _find_model(written, names)
     _find_table(written, accepted)
+    _refuse_methods(written, accepted, names)
     _refuse_folder(written, accepted, names)
     if not {"-h", "--help"} & set(arguments):
         _refuse_number(written, accepted, names)
@@ -131,6 +144,8 @@ def _taken_apart(
             continue
         typed, equals, value = token.partition("=")
         option = _meant(typed, accepted)
+        if option == "--path" and "path" not in accepted.arguments and "--data" in accepted.valued:
+            option = "--data"
         if option in accepted.switches:
             written.options.append(option + equals + value)
         elif option in accepted.valued:
@@ -139,6 +154,8 @@ def _taken_apart(
         elif word := next((name for name in accepted.arguments if option[2:] in name.split("|")), ""):
             written.named.setdefault(word, []).extend([value] if equals else left[:1])
             del left[: not equals]
+        elif option in OPTIONS:
+            raise ConfigError(f"ser-tune {accepted.command} has no option {typed}; {OPTIONS[option]}")
         else:
             _refuse(typed, value if equals else next(iter(left), ""), accepted, setting(typed, arguments))
     return written
@@ -235,6 +252,15 @@ def _find_table(written: _Written, accepted: Accepted) -> None:
             return
 
 
+def _refuse_methods(written: _Written, accepted: Accepted, names: Callable[[str], Sequence[str]]) -> None:
+    """Refuse the name of a method that is no architecture or feature set, with the name that there is."""
+    words = [word for word in written.arguments if accepted.arguments[:1] == ("[file]",) and not Path(word).exists()]
+    for option, kind in (("--model", "architectures"), ("--features", "features")):
+        if option in accepted.valued:
+            words += [value for value in written.values(option) if _folded(value) not in map(_folded, names(kind))]
+    refuse_method(accepted.command, words)
+
+
 def _refuse_folder(written: _Written, accepted: Accepted, names: Callable[[str], Sequence[str]]) -> None:
     """Refuse a folder in place of a corpus's name, with the command that takes it."""
     first = written.arguments[0] if written.arguments and accepted.arguments[:1] == ("corpus",) else ""
@@ -291,4 +317,4 @@ def _is_table(word: str) -> bool:
 
 
 def _folded(name: str) -> str:
-    return name.casefold().replace("-", "_")
+    return name.casefold().replace("-", "").replace("_", "")

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import ConfigError, valid_names
+from .completion import component_names
 
 __all__ = ["AUDIO", "guessed_command", "read_as"]
 
@@ -20,8 +21,11 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "features": ("extract",),
     "register": ("promote",),
     "diff": ("compare",),
-    "check": ("corpus", "check"),
-    "download": ("corpus", "download"),
+    **dict.fromkeys(("check", "validate", "verify"), ("corpus", "check")),
+    **dict.fromkeys(("download", "fetch"), ("corpus", "download")),
+    **dict.fromkeys(("mic", "microphone", "record", "live"), ("listen",)),
+    **dict.fromkeys(("results", "best", "ranking", "scores", "top"), ("leaderboard",)),
+    "make": ("corpus", "make"),
     "server": ("serve",),
     "version": ("--version",),
 }
@@ -46,11 +50,27 @@ SEVERAL: Mapping[str, str] = {
         "nothing is deleted by ser-tune; docs/project_folder.md lists the folders that are safe to delete",
     ),
     **dict.fromkeys(
+        ("plot", "plots", "graph", "graphs", "figure", "figures", "summary", "explain", "trials", "history", "cite"),
+        "`ser-tune report STUDY` writes a page with plots, trials and citations, `ser-tune status STUDY` prints where "
+        "a study is, `ser-tune ui` shows its trials in MLflow",
+    ),
+    **dict.fromkeys(
+        ("update", "upgrade", "uninstall"),
+        "pip installs programs: `pip install -U -c constraints.txt -e .` in the folder of the repository",
+    ),
+    **dict.fromkeys(
         ("load", "api"),
         "Python loads models by `ser_tune.load_model(NAME)`; `ser-tune models` lists the names",
     ),
 }
 """A guessed name without a single command, to the commands that may be meant."""
+INNER: Mapping[str, str] = {
+    **dict.fromkeys(("info", "show", "verify", "validate", "inspect"), "check"),
+    **dict.fromkeys(("get", "fetch", "load", "install"), "download"),
+    **dict.fromkeys(("create", "new", "build", "convert", "from"), "make"),
+    **dict.fromkeys(("ls", "all", "names"), "list"),
+}
+"""A guessed name of a command of a group to the command."""
 PROGRAM = {
     **dict.fromkeys(("-v", "-version", "--version"), "--version"),
     **dict.fromkeys(("-?", "-help", "--help", "-h"), "--help"),
@@ -141,11 +161,16 @@ def _guessed_inner(group: str, rest: list[str], commands: Collection[str]) -> li
     name = rest[0].strip().casefold() if rest else ""
     if not name or not commands:
         return rest
-    name = "list" if name == "ls" and "list" in commands else name
+    name = INNER[name] if INNER.get(name) in commands else name
     if name in commands:
         return [name, *rest[1:]]
     if name.startswith("-"):
         return _guessed_option(rest, commands, group)
+    if group == "corpus" and name in component_names("corpora"):
+        raise ConfigError(
+            f"'{rest[0]}' is a corpus; `ser-tune corpus check {name} --data DIR` checks it, `ser-tune study --model "
+            f"light_cnn --corpus {name} --data DIR` trains on it"
+        )
     raise ConfigError(f"there is no command '{group} {rest[0]}'; choose from: {valid_names(name, sorted(commands))}")
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ser_tune.cli.guessed_arguments import Accepted, guessed_arguments
 from ser_tune.cli.guessed_commands import SEVERAL, SYNONYMS, guessed_command
+from ser_tune.cli.guessed_values import ENCODERS, METHODS
 from ser_tune.errors import ConfigError
 
 Call = Callable[..., Any]
@@ -37,7 +38,7 @@ GUESSES: dict[str, str] = {
     "study light_cnn my.csv": "read as: ser-tune study --corpus manifest --data my.csv --model light_cnn",
     "study --corpus my.csv --model light_cnn": "'my.csv' does not exist; expected a CSV with the header path,speaker",
     "study light_cnn.yaml": "did you mean studies/emodb/light_cnn.yaml or studies/light_cnn.yaml?",
-    "study resnet": "it is no architecture either: 3d_acrnn, alex_net",
+    "study gone": "it is no architecture either: 3d_acrnn, alex_net",
     "study": "no architecture given; pass --model NAME or a study file",
     "train --model light_cnn --corpus RAVDESS": "corpus ravdess needs its folder; pass --data DIR",
     "corpus check my.csv": "read as: ser-tune corpus check manifest --data my.csv",
@@ -65,6 +66,25 @@ GUESSES: dict[str, str] = {
     "study light_cnn --trials 4 --trials 0": "read as: ser-tune study --model light_cnn --trials 0\n",
     "evaluate demo": "type `ser-tune evaluate MODEL --corpus demo`",
     "light_cnn": "`ser-tune study --model light_cnn` searches",
+    "study --model Whisper": "type `ser-tune study --model linear_probe --set features.checkpoint=openai/whisper-base`",
+    "study wavlm-large": "'wavlm-large' is a pretrained encoder; type `ser-tune study --model linear_probe --set feat",
+    "study --model CNN": "there is no 'CNN' here: light_cnn is a small convolutional network",
+    "study SVM": "linear_probe is linear",
+    "study --model light_cnn --features mfcc": "there is no 'mfcc' here: logmelspec is the log Mel spectrogram",
+    "study --model light_cnn --gpu": "has no option --gpu; write --set training.device=cuda",
+    "study --model linear_probe --encoder whisper": "write --set features.checkpoint=NAME_OR_FOLDER",
+    "study --config my.yaml": "has no option --config; a study file is an argument: `ser-tune study FILE.yaml`",
+    "study --model light_cnn --corpus emodb --path gone": "'gone' is not a folder; expected the folder that holds wav/",
+    "study help": "",
+    "corpus info emo-db": "corpus emodb needs its folder; pass --data DIR",
+    "corpus emodb": "'emodb' is a corpus; `ser-tune corpus check emodb --data DIR` checks it",
+    "corpus create .": "no recordings in '.'; expected files that end in .wav",
+    "validate my.csv": "'my.csv' does not exist; expected a CSV with the header path,speaker",
+    "make": "type `ser-tune corpus make FOLDER`",
+    "plot": "`ser-tune report STUDY` writes a page with plots",
+    "trials": "`ser-tune status STUDY` prints where a study is",
+    "upgrade": "pip installs programs",
+    "export X --onnx": "has no option --onnx; write --format onnx",
     "init": "a project needs no setup",
     "options light_cnn --json": "",
     # Models and recordings
@@ -221,3 +241,14 @@ def test_a_command_in_quotes_is_shown_without_them() -> None:
         guessed_command(["study --model 3d_acrnn", "--trials", "3"], ["study"], [])
     assert guessed_command([" Study", "x"], ["study"], []) == ["study", "x"]
     assert guessed_command([], ["study"], []) == []
+
+
+def test_names_of_methods_lead_to_names_that_there_are() -> None:
+    from ser_tune.architectures import ARCHITECTURES
+    from ser_tune.encoders import CHECKPOINTS
+    from ser_tune.features import FEATURE_SETS
+
+    assert set(ENCODERS.values()) <= set(CHECKPOINTS)
+    named = {*ARCHITECTURES.names(), *FEATURE_SETS.names()}
+    assert all(any(name in sentence for name in named) for sentence in METHODS.values())
+    assert not named & {*METHODS, *ENCODERS}
