@@ -21,7 +21,7 @@ from .recognition import draw, listen, predict, submission, timeline
 from .registered import export, models, promote, serve
 from .studies import LearningRate, StudyResult, find_lr, nested, study, train, worker
 from .trials import StudyTrial
-from .upkeep import Synced, pages, status, sync
+from .upkeep import Synced, live_page, pages, status, sync
 
 __all__ = [
     "CheckedCorpus",
@@ -55,6 +55,7 @@ __all__ = [
     "find_lr",
     "leaderboard",
     "listen",
+    "live_page",
     "log_pictures",
     "make",
     "matrix",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated
 
 from .. import coordination, tracking
+from .. import report as reports
 from ..errors import RegistryError
 from ..stored_names import refuse_unknown_study
 from .arguments import Argument, located
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ..coordination import StudyStatus
     from ..tracking import StudyPages
 
-__all__ = ["Synced", "pages", "status", "sync"]
+__all__ = ["Synced", "live_page", "pages", "status", "sync"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,23 @@ def status(
         replace(found, undelivered=len(tracking.waiting_trials(project.outbox, found.study_id)))
         for found in coordination.read_statuses(project, name)
     ]
+
+
+def live_page(
+    statuses: "Sequence[StudyStatus]", *, refresh_s: int | None = None, project: "Project | None" = None
+) -> str:
+    """Write one page of HTML about studies that run: progress, best score, folds of running trials, curves.
+
+    Args:
+        statuses: What `status` returned.
+        refresh_s: Seconds after which a browser loads the page again; None of a page that is not written again.
+        project: Where things are; None is `Project.locate()`.
+
+    Raises:
+        StorageError: The database cannot be read.
+    """
+    courses = coordination.read_courses(located(project), [status.name for status in statuses])
+    return reports.live_page(statuses, courses, refresh_s=refresh_s)
 
 
 def sync(

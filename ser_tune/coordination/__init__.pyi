@@ -1,6 +1,7 @@
 """Processes that share a study: storage, locks, heartbeats, trials and their queue, trained folds, status."""
 
 from .fold_store import FoldStore
+from .history import TrialCourse, read_courses
 from .locking import StorageLock
 from .numbering import as_uninterrupted, number_by_place, number_of, shown_trials
 from .optuna_internals import hypervolume, joined, trial_as_stored
@@ -79,6 +80,7 @@ __all__ = [
     "Rerun",
     "StorageLock",
     "StudyStatus",
+    "TrialCourse",
     "Watch",
     "Worker",
     "as_uninterrupted",
@@ -105,6 +107,7 @@ __all__ = [
     "number_of",
     "open_storage",
     "place_of",
+    "read_courses",
     "read_statuses",
     "requeue_dead",
     "searched_trials",

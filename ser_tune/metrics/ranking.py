@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -82,6 +83,19 @@ class Ranking:
     ) -> T | None:
         """The item with the best score, the first of `best_first`; None where there are no items."""
         return next(iter(self.best_first(items, score, then)), None)
+
+    def best_so_far(self, values: Iterable[float]) -> list[float]:
+        """The best of each value and those before it.
+
+        >>> from ser_tune.metrics import METRICS
+        >>> Ranking(METRICS.get("uar")).best_so_far([0.4, 0.6, 0.5])
+        [0.4, 0.6, 0.6]
+        """
+
+        def better(best: float, value: float) -> float:
+            return value if self.is_better(value, best) else best
+
+        return list(accumulate(values, better))
 
     @property
     def worse_end(self) -> Literal["low", "high"]:

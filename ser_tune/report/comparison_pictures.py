@@ -11,7 +11,6 @@ from ..drawing import BLUE, GREY, RED, Picture, draw, lettering_for
 from ..metrics import Metric
 from ..results import ComparedOutput, ComparedSpeaker
 from .reported import ReportedSearch
-from .search_pictures import best_so_far
 
 __all__ = ["comparison_pictures"]
 
@@ -72,7 +71,7 @@ def _searches(searches: Mapping[str, ReportedSearch], objective: Metric) -> Pict
                 if trial.score is not None
             ]
             orders, times, scores = (list(column) for column in zip(*points, strict=True))
-            best = best_so_far(scores, search.ranking)
+            best = search.ranking.best_so_far(scores)
             for axes, places in ((by_order, orders), (by_time, times)):
                 axes.plot(places, scores, "o", color=colour, markersize=3, alpha=0.45)
                 axes.step(places, best, where="post", color=colour, linewidth=1.8, label=f"{mark}, best so far")

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import TypeGuard
 
 import numpy as np
@@ -18,7 +17,7 @@ from .front_picture import front_picture
 from .reported import ReportedSearch
 from .words import displayed
 
-__all__ = ["best_so_far", "search_pictures"]
+__all__ = ["search_pictures"]
 
 MOST_ROWS = 40
 """Trials of the heat map: the best ones."""
@@ -51,15 +50,6 @@ def _scores(trials: Sequence[StudyTrial]) -> list[float]:
     return [trial.score for trial in trials if trial.score is not None]
 
 
-def best_so_far(scores: Sequence[float], ranking: Ranking) -> list[float]:
-    """The best score of each trial and those before it."""
-
-    def better(best: float, score: float) -> float:
-        return score if ranking.is_better(score, best) else best
-
-    return list(accumulate(scores, better))
-
-
 def _history(search: ReportedSearch) -> Picture:
     """Scores of trials in their order, and the best so far."""
     complete = search.complete
@@ -69,7 +59,7 @@ def _history(search: ReportedSearch) -> Picture:
     def fill(figure: Figure) -> None:
         axes = figure.subplots()
         numbers, scores = [trial.number for trial in complete], _scores(complete)
-        best = best_so_far(scores, search.ranking)
+        best = search.ranking.best_so_far(scores)
         axes.plot(numbers, scores, "o", color=BLUE, markersize=4, label="complete")
         axes.step(numbers, best, where="post", color=RED, linewidth=1, label="best so far")
         if again:

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from ..config import Value
 from ..encoders import short_name
-from ..protocol import Protocol
-from ..tracking import Predictions
+
+if TYPE_CHECKING:  # the live page needs the words of settings alone
+    from ..protocol import Protocol
+    from ..tracking import Predictions
 
 __all__ = ["displayed", "protocol_in_words"]
 
@@ -49,7 +52,7 @@ def displayed(path: str, value: Value | None) -> str:
 
 
 def protocol_in_words(
-    protocol: Protocol, predictions: Mapping[str, Predictions], *, corpus: str, with_epochs: bool
+    protocol: "Protocol", predictions: "Mapping[str, Predictions]", *, corpus: str, with_epochs: bool
 ) -> Iterator[str]:
     """Describe training, choice, test and the judgement of an utterance, each in a sentence without its dot."""
     facts, objective = protocol.in_words, protocol.objective

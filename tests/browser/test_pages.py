@@ -4,15 +4,20 @@ import base64
 import csv
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ser_tune import api
+from ser_tune.config import Project
+from ser_tune.coordination.status import RunningTrial
+
 pytestmark = pytest.mark.slow
 
 NAME = "ser-manifest-alex_net"
-PAGES = ("report", "comparison", "check", "audit")
+PAGES = ("report", "comparison", "check", "audit", "live")
 FITS = "document.documentElement.scrollWidth <= innerWidth"
 BACKGROUNDS = {"light": "rgb(255, 255, 255)", "dark": "rgb(23, 28, 38)"}
 TESTS = """
@@ -35,6 +40,7 @@ def pages(
     for code, *command in (
         (0, "report", "searched", "--out", found["report"]),
         (0, "compare", "searched:0", "searched:1", "--html", found["comparison"]),
+        (0, "status", "searched", "--html", found["live"]),
         (1, "check-model", NAME, *corpus, "--out", found["check"]),
     ):
         told = call(searched, *command)
@@ -73,6 +79,36 @@ def test_a_page_fits_a_phone_and_a_screen_whatever_the_names(
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == BACKGROUNDS["light"]
     assert watched.errors == []
     assert watched.requests == [pages[name].as_uri()]
+
+
+def test_a_live_page_is_loaded_again_in_its_place_and_tells_when_nobody_writes_it(
+    searched: Path, visit: Callable[..., Any], tmp_path: Path
+) -> None:
+    urls = (f"sqlite:///{searched}/mlruns/mlflow.db", f"sqlite:///{searched}/studies/optuna.db")
+    project = Project(searched, *urls, cache=searched / ".cache")
+    (status,) = api.status("searched", project=project)
+    running = RunningTrial(number=11, fold=2, folds=4, process="here:1", heartbeat_age_s=1.0, alive=True)
+    file = tmp_path / "live.html"
+
+    def write(complete: int) -> None:
+        state = replace(status, complete=complete, pruned=0, running=[running])
+        file.write_text(api.live_page([state], refresh_s=1, project=project), encoding="utf-8")
+
+    write(10)
+    page = visit(file.as_uri()).page
+    assert page.locator("svg circle").count() >= 11
+    assert page.locator("svg text").all_text_contents()
+    page.get_by_text("10 of 12").wait_for()
+    page.evaluate("window.scrollTo(0, 200)")
+    write(11)
+    page.get_by_text("11 of 12").wait_for(timeout=20_000)
+    page.wait_for_function("window.scrollY === 200", timeout=20_000)
+    assert page.locator("#late").is_hidden()
+    written = page.locator("time").get_attribute("datetime")
+    file.write_text(file.read_text(encoding="utf-8").replace(written, "2026-01-01T00:00:00+00:00"), encoding="utf-8")
+    page.get_by_text("Nobody has written this page since").wait_for(timeout=20_000)
+    # A page that is not written again is not loaded again
+    assert "refresh" not in api.live_page([status], project=project).partition("<style>")[0]
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 
 from ser_tune import api
 from ser_tune.config import Project
-from ser_tune.coordination import open_storage, read_statuses
+from ser_tune.coordination import open_storage, read_courses, read_statuses
 from ser_tune.coordination.processes import note_process
 from ser_tune.errors import StudyError
 
@@ -179,3 +179,33 @@ def test_the_command_imports_nothing_heavy(study: optuna.Study, project: Project
     assert heavy == "[]"
     # Processor time, so that a busy machine does not count; 0.9 s where this was written
     assert float(seconds) < 2.0
+
+
+def test_courses_are_those_of_trials_that_run_or_count(study: optuna.Study, project: Project) -> None:
+    trial = study.ask()
+    trial.report(0.4, 1)
+    trial.report(0.6, 2)
+    courses = read_courses(project, ["one"])["one"]
+    assert [(course.number, course.state) for course in courses] == [
+        (0, "COMPLETE"),
+        (1, "COMPLETE"),
+        (2, "COMPLETE"),
+        (3, "PRUNED"),
+        (4, "FAIL"),
+        (6, "RUNNING"),
+    ]
+    assert [course.score for course in courses] == [0.5, 0.7, 0.9, None, None, None]
+    assert courses[2].confirms == 1
+    assert courses[-1].after_folds == [0.4, 0.6]
+    assert courses[-1].values == {"x": 1.0}
+
+
+def test_a_page_of_the_state_has_its_numbers_and_charts(study: optuna.Study, project: Project) -> None:
+    found = api.status(project=project)
+    page = api.live_page(found, refresh_s=5, project=project)
+    assert "<b>5 of 10</b>" in page
+    assert "<b>0.700</b>" in page
+    assert "Trial 4 failed: NonFiniteLossError: nan" in page
+    assert page.count("<circle") == 4  # a confirmation is no part of the search
+    assert '<meta http-equiv="refresh" content="5">' in page
+    assert "No studies yet" in api.live_page([], project=project)

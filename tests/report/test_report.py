@@ -82,12 +82,12 @@ def test_where_less_is_better_the_hardest_speaker_has_the_highest_score(predicti
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(-5, 5)), min_size=1, max_size=20), st.booleans())
 def test_the_best_so_far_and_the_front_follow_the_direction(points: list[tuple[float, float]], higher: bool) -> None:
-    from ser_tune.report.search_pictures import _front, best_so_far  # draws
+    from ser_tune.report.search_pictures import _front  # draws
 
     metric = replace(DRIFT, low=-5.0, high=5.0, higher_is_better=higher)
     ranking, best = Ranking(metric), max if higher else min
     scores = [score for _, score in points]
-    assert best_so_far(scores, ranking) == [best(scores[: end + 1]) for end in range(len(scores))]
+    assert ranking.best_so_far(scores) == [best(scores[: end + 1]) for end in range(len(scores))]
     quickest = sorted(points, key=lambda point: (point[0], -ranking.key(point[1])))
     front = _front(quickest, ranking)
     assert front[0] == quickest[0]

@@ -3,14 +3,17 @@
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ... import api
+from ...api.arguments import Argument
 from ...metrics import DEFAULT_METRIC
 from ..console import notes, print_json, print_table, results
 from ..registration import Call
+from ..rows import refuse_no_file, written
 
 if TYPE_CHECKING:
     from ...coordination import StudyStatus, Worker
@@ -19,6 +22,8 @@ __all__ = ["print_findings", "print_options", "print_status", "print_synced"]
 
 PERIOD_S = 2.0
 """Between two looks of `--watch`."""
+REFRESH_S = 5
+"""After so many seconds a browser loads the page of `--watch` again."""
 
 
 def print_findings(call: Call[list[api.Finding]], *, as_json: bool) -> None:
@@ -62,7 +67,12 @@ def print_synced(call: Call[api.Synced]) -> None:
 
 
 def print_status(
-    call: "Call[Sequence[StudyStatus]]", *, name: str | None = None, watch: bool = False, as_json: bool
+    call: "Call[Sequence[StudyStatus]]",
+    *,
+    name: str | None = None,
+    watch: bool = False,
+    html: Annotated[Path | None, Argument(metavar="FILE")] = None,
+    as_json: bool,
 ) -> None:
     """Print the state of all studies, or of one.
 
@@ -70,25 +80,44 @@ def print_status(
         call: Reads the state.
         name: The study.
         watch: Every two seconds, until all trials ended.
+        html: Also write a page with curves; with --watch it is written and loaded again while studies run.
         as_json: Print JSON.
     """
     if watch and as_json:
         raise typer.BadParameter("pass --watch or --json, not both")
+    refuse_no_file(html, "--html")
+    found: Sequence[StudyStatus] = ()
+    first = True
     try:
         while True:
             found = call()
+            goes_on = watch and any(status.left for status in found)
             if watch and results.is_terminal:
                 results.clear()
             if as_json:
                 print_json([_record(status) for status in found])
             else:
                 _print(name, found)
-            if not watch or not any(status.left for status in found):
+            if html is not None:
+                _write_page(call, found, html, refresh_s=REFRESH_S if goes_on else None)
+                if first or results.is_terminal:
+                    notes.print(f"page: {html}")
+            if not goes_on:
                 return
+            first = False
             time.sleep(PERIOD_S)
     except KeyboardInterrupt:
         if not watch:
             raise
+        if html is not None and not first:
+            _write_page(call, found, html, refresh_s=None)
+
+
+def _write_page(
+    call: "Call[Sequence[StudyStatus]]", found: Sequence["StudyStatus"], html: Path, *, refresh_s: int | None
+) -> None:
+    with written(html, "--html") as file:
+        file.write(api.live_page(found, refresh_s=refresh_s, project=call.arguments["project"]))
 
 
 def _record(status: "StudyStatus") -> dict[str, object]:
