@@ -10,7 +10,7 @@ from ..metrics import Metric, Ranking
 __all__ = ["HEIGHT", "WIDTH", "Chart", "Dot", "Line", "charts_of"]
 
 WIDTH, HEIGHT = 480, 240
-"""Of the drawing, in units of SVG."""
+"""The size of a drawing, in units of SVG."""
 LEFT, RIGHT, TOP, BOTTOM = 58, 12, 10, 44
 """Margins around the axes."""
 TICKS = 5
