@@ -11,6 +11,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Project, Value
+from .numbering import shown_trials
 from .storage import storage_errors, storage_to_read
 from .stored_trials import CURVES, confirms, is_counted, value_of, values_of
 
@@ -48,7 +49,7 @@ def read_courses(project: Project, names: Collection[str]) -> dict[str, Sequence
     if (storage := storage_to_read(project)) is not None:
         with storage_errors(url, "be read"):
             for name in names:
-                trials = optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
+                trials = shown_trials(optuna.load_study(study_name=name, storage=storage))
                 found[name] = [
                     _course(trial) for trial in trials if trial.state == TrialState.RUNNING or is_counted(trial)
                 ]
