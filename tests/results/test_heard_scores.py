@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ser_tune.cli.printing.evaluations import _print_heard
 from ser_tune.errors import ConfigError
 from ser_tune.metrics import METRICS
 from ser_tune.prediction import Draw
+from ser_tune.resampling import share_in_words
 from ser_tune.results import heard_rows, heard_scores, score_by_heard
 from ser_tune.results.heard_scores import draw_heard, heard_metrics
 from ser_tune.tasks import TASKS
@@ -79,6 +81,18 @@ def test_a_union_has_scores_of_each_corpus_too() -> None:
     assert [row["corpus"] for row in rows] == corpora
     by_corpus = [each.score.value for each in found if each.heard is None]
     assert by_corpus[0] == pytest.approx(sum(by_corpus[1:]) / 2, abs=0.02)
+
+
+@pytest.mark.parametrize("corpora", [1, 2])
+def test_the_table_has_differences_and_shares(capsys: pytest.CaptureFixture[str], corpora: int) -> None:
+    evaluation, _ = _evaluation(corpora=corpora)
+    found = score_by_heard(evaluation)
+    _print_heard(found, evaluation)
+    header, *rows = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
+    assert header[0] == ("corpus" if corpora > 1 else "other utterances heard")
+    assert header[-1].strip() == "share of the gain of all [95 %]"
+    (ten, *_) = [row for row, each in zip(rows, found, strict=False) if each.heard == 10]
+    assert ten[-1].strip() == share_in_words(next(each.share for each in found if each.heard == 10 and each.share))
 
 
 @pytest.mark.parametrize("corpora", [1, 2])
