@@ -49,7 +49,8 @@ def project(databases: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     root = copy_project(databases, folder / "project")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SER_TUNE_CACHE", str(root / ".cache"))
-        patch.setenv("IPYTHONDIR", str(folder))  # else a folder in the home
+        for name in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR"):  # else folders in the home
+            patch.setenv(name, str(folder))
         yield root
 
 
