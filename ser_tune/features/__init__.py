@@ -9,7 +9,7 @@ from .entry import damage_of
 from .export import SpeakerSegments, refuse_other_format, refuse_whole_utterances, segments_by_speaker, write_export
 from .extraction import FEATURE_FORMAT, Extracted, Extraction, Extractor, Shards, extract_alone
 from .level import active_level_db, levelled
-from .normalisation import Moments, Scaling, Weighed, as_slice
+from .normalisation import Moments, RememberedMoments, Scaling, Weighed, as_slice
 from .perturbation import copies_in_words, copy_key
 from .segments import SegmentPlan, frame_numbers, plan_segments, random_crops
 from .store import FeatureStore, Progress, corpus_features, extract_features, open_features
@@ -29,6 +29,7 @@ __all__ = [
     "FeatureStore",
     "Moments",
     "Progress",
+    "RememberedMoments",
     "Scaling",
     "SegmentPlan",
     "Shards",

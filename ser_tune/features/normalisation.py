@@ -1,14 +1,14 @@
 """Scaling features per channel and frequency, from real frames only (padding comes after)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..config import NormalisationSettings
 from ..row_groups import rows_by
 
-__all__ = ["Moments", "Scaling", "Weighed", "as_slice"]
+__all__ = ["Moments", "RememberedMoments", "Scaling", "Weighed", "as_slice"]
 
 SMALLEST_VARIATION = 1e-6
 """A spread below this fraction of the band's mean is rounding: the band does not vary, and its divisor is 1, as
@@ -225,6 +225,28 @@ class Moments:
                 shift = self.total[some].astype(np.float64) / count
                 spread = np.sqrt(np.maximum(self.square_sums(some) / count - np.square(shift), 0.0))
             found += map(Scaling, *_usable(shift, spread))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class RememberedMoments(Moments):
+    """Moments that compute the mean and variance of a group once, for several networks that it adapts."""
+
+    known: dict[bytes, Weighed] = field(default_factory=dict, repr=False, compare=False)
+    """The numbers of a group's utterances to its statistics."""
+
+    @classmethod
+    def like(cls, moments: Moments) -> "RememberedMoments":
+        """The same moments, of which no group is known yet."""
+        return cls(moments.count, moments.total, moments.squares, moments.minimum, moments.maximum)
+
+    def weighed(self, utterances: np.ndarray, *, also: "Sequence[Moments]" = ()) -> Weighed:
+        """As `Moments.weighed`; only groups without copies are remembered."""
+        if also:
+            return Moments.weighed(self, utterances, also=also)
+        key = utterances.tobytes()
+        if (found := self.known.get(key)) is None:
+            found = self.known[key] = Moments.weighed(self, utterances)
         return found
 
 

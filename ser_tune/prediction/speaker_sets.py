@@ -49,7 +49,7 @@ class SpeakerSets:
         members: list[np.ndarray] = []
         for speaker, own in rows_by(speakers[which]).items():
             everything, judged = rows[speaker], which[own]
-            if draw is None or draw.heard is None:
+            if draw is None or draw.heard is None or draw.heard + 1 >= len(everything):
                 number[judged] = len(members)
                 members.append(everything)
                 continue

@@ -1,6 +1,6 @@
 """Score the networks of folds on speakers whom they were not trained on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from ..architectures.networks import set_threshold
 from ..config import Project, adaptation_of
 from ..corpora import Corpus
 from ..errors import StudyError
-from ..features import FEATURE_SETS, Condition, corpus_features
+from ..features import FEATURE_SETS, Condition, RememberedMoments, corpus_features
 from ..folds import Fold, never_seen
 from ..prediction import Committee, Draw, Predictor, SpeakerSets, UtteranceFeatures, features_in
 from ..protocol import Prepared
@@ -30,6 +30,10 @@ __all__ = [
     "score_test_speakers",
     "score_validation_speakers",
 ]
+
+
+ROWS = 512
+"""About as many utterances are judged at a time where each has statistics of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +167,31 @@ def judge_together(
     shown, speakers = [], corpus.speaker_numbers
     for member in getattr(predictor, "members", [predictor]):
         features, task = _features(corpus, member, cache), TASKS.get(member.recipe.task)
-        sets, of_networks = SpeakerSets.of(speakers, utterances, draw), []
-        for number in range(len(member.networks)):
-            outputs, reader = member.outputs(number, features, utterances, speakers, sets=sets)
-            of_networks.append(task.show(task.aggregate(outputs, reader.plan.utterance, member.recipe.aggregation)))
-        shown.append(np.mean(of_networks, axis=0))
+        found: np.ndarray = np.zeros((len(utterances), len(member.labels)))
+        for rows in _by_speakers(speakers[utterances]):
+            sets = SpeakerSets.of(speakers, utterances[rows], draw)
+            # A set's statistics are those of all networks
+            known = replace(features, moments=RememberedMoments.like(features.moments))
+            of_networks = []
+            for number in range(len(member.networks)):
+                outputs, reader = member.outputs(number, known, utterances[rows], speakers, sets=sets)
+                of_networks.append(task.show(task.aggregate(outputs, reader.plan.utterance, member.recipe.aggregation)))
+            found[rows] = np.mean(of_networks, axis=0)
+        shown.append(found)
     together: np.ndarray = np.mean(shown, axis=0)
     return together
+
+
+def _by_speakers(speakers: np.ndarray) -> Iterator[np.ndarray]:
+    """The rows of some speakers at a time, ascending: about `ROWS`, so that statistics of sets fit into memory."""
+    rows: list[np.ndarray] = []
+    for own in rows_by(speakers).values():
+        rows.append(own)
+        if sum(map(len, rows)) >= ROWS:
+            yield np.sort(np.concatenate(rows))
+            rows = []
+    if rows:
+        yield np.sort(np.concatenate(rows))
 
 
 class _FoldNetworks:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from ser_tune.config import NormalisationSettings
-from ser_tune.features import Moments, Scaling, normalisation
+from ser_tune.features import Moments, RememberedMoments, Scaling, normalisation
 
 QUICK = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 STANDARD = NormalisationSettings(kind="standard")
@@ -99,3 +99,21 @@ def test_scalings_of_each_utterance_are_those_of_it_alone(
         np.testing.assert_array_equal(scaling.shift, alone.shift)
         np.testing.assert_array_equal(scaling.spread, alone.spread)
         assert scaling.shift.dtype == scaling.spread.dtype == np.float32
+
+
+def test_statistics_of_a_group_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = np.random.default_rng(0).normal(3.0, 2.0, size=(30, 2, 4)).astype(np.float32)
+    plain = Moments.of(frames, np.arange(0, 31, 3))
+    once = RememberedMoments.like(plain)
+    groups = [np.array([0]), np.array([1, 4]), np.arange(10)]
+    for copies in ((), (plain,)):
+        for group in groups:
+            expected, found = (moments.scaling(group, STANDARD, also=copies) for moments in (plain, once))
+            assert (expected.shift.tobytes(), expected.spread.tobytes()) == (
+                found.shift.tobytes(),
+                found.spread.tobytes(),
+            )
+    assert len(once.known) == len(groups)
+    monkeypatch.setattr(Moments, "weighed", None)  # not needed any more
+    for group in groups:
+        once.scaling(group.copy(), STANDARD)
