@@ -141,6 +141,9 @@ class SearchSettings(Settings):
     worst_group_METRIC:ATTRIBUTE (the worst group's score, such as worst_group_uar:gender), stressed_METRIC and
     worst_condition_METRIC (mean and worst of worse recordings), size_mb, macs and seconds_per_second (on this machine).
     Metrics are part of the protocol."""
+    prefer: Annotated[str | None, Role.ADDED] = None
+    """With several objectives: the study chooses the trial of the Pareto front that is best by this one, to register
+    it, and in each search of --nested; none means the first objective."""
     trials: Annotated[int, Field(ge=1, le=1_000_000), Flag("--trials")] = 50
     """Trials of the study in total; running it again resumes, or does nothing."""
     timeout_s: Annotated[Annotated[float, Field(gt=0)] | None, Flag("--timeout", metavar="SECONDS")] = None
@@ -215,6 +218,16 @@ class SearchSettings(Settings):
         if double := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"study.objectives names {double[0]} twice: {', '.join(names)}")
         return names
+
+    @model_validator(mode="after")
+    def _prefers_an_objective(self) -> Self:
+        if self.prefer is None or (len(self.objectives) > 1 and self.prefer in self.objectives):
+            return self
+        if len(self.objectives) > 1:
+            expected = f"one of study.objectives: {', '.join(self.objectives)}"
+        else:
+            expected = f"several study.objectives with it, such as [uar, {self.prefer}]"
+        raise ValueError(f"study.prefer is {brief(self.prefer)}; expected {expected}")
 
     @model_validator(mode="after")
     def _converges_by_a_single_score(self) -> Self:

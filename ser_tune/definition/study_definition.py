@@ -134,6 +134,11 @@ class StudyDefinition:
         return self.study_objectives[1:]
 
     @property
+    def preferred(self) -> str:
+        """The name of the objective by which a trial of the Pareto front is chosen; the first, where there is one."""
+        return self.config.study.prefer or self.objectives[0]
+
+    @property
     def measures(self) -> tuple[Metric, ...]:
         """Name, title, direction and range of each objective; the first is the metric `objective`."""
         return tuple(objective.measure for objective in self.study_objectives)

@@ -196,7 +196,9 @@ def _outer_fold(
 
 def _log(workspace: Workspace, prepared: Prepared, nested: Nested) -> None:
     """Log the outer scores and their protocol as a run; the same run when called again."""
-    name, of_corpus = f"{prepared.definition.name}, nested", corpus_tags(prepared.corpus)
+    definition, of_corpus = prepared.definition, corpus_tags(prepared.corpus)
+    by = "" if definition.preferred == definition.objective.name else f", by {definition.preferred}"
+    name = f"{definition.name}, nested{by}"
     experiment = workspace.experiment(prepared.corpus.name)
     runs = search_runs(workspace, "", [experiment], tags={STUDY_NAME_TAG: prepared.definition.name})
     run = next((run for run in runs if run.info.run_name == name and _has_protocol(run, nested.protocol)), None)

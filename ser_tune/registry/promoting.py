@@ -88,7 +88,7 @@ def promote(
         metrics = score_on_test(workspace, run, prepared)
         draw_validation(workspace, run)
         confirmed = trial if isinstance(trial, Confirmed) else None
-        if trial is None and (found := summarise(study).gain) is not None:
+        if trial is None and (found := summarise(study).gain) is not None and found.winner.middle == number:
             confirmed = _confirmed(workspace, experiment, study, found.winner)
         if isinstance(trial, Confirmed):
             selection = trial.selection

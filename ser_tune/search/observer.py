@@ -127,7 +127,8 @@ class StudySummary:
     pruned: int
     failed: int
     best: tuple[int, float] | None
-    """Number and pooled validation score of the best trial; after a confirmation, of the winner's median seed."""
+    """Number and pooled validation score of the best trial; after a confirmation, of the winner's median seed. Where
+    the study prefers another objective than the first, of the trial of the front that is best by that."""
     first: float | None
     """Pooled validation score of the first complete trial."""
     finished: Mapping[int, TrialState]

@@ -141,7 +141,8 @@ def selection_of(study: optuna.Study, sums: Mapping[int, np.ndarray] | None = No
             that are stored with the trials.
 
     Returns:
-        None where there is no candidate, a candidate's sums are not known, or there is one speaker.
+        None where there is no candidate, a candidate's sums are not known, or there is one speaker; and where another
+        objective than the first chooses.
     """
     trials = candidates_of(study)
     if sums is None:
@@ -152,6 +153,8 @@ def selection_of(study: optuna.Study, sums: Mapping[int, np.ndarray] | None = No
         return None
     definition = stored_definition(study)
     plan, objective = definition.plan, definition.objective
+    if definition.preferred != objective.name:
+        return None
     gain = gain_of(trials, plan, definition.measures)
     return corrected_choice(
         objective,

@@ -49,19 +49,27 @@ def preferred_trial(study: optuna.Study, objective: str) -> int | None:
         raise StudyError(f"study '{study.study_name}' has no complete trial to promote")
     number = summary.front.best_by(objective).number
     winner = None if summary.gain is None else summary.gain.winner.trial
-    return None if number == winner else number
+    return None if number == winner and objective == stored_definition(study).preferred else number
 
 
 def summarise(study: optuna.Study, *, interrupted: bool = False, failures: Sequence[str] = ()) -> StudySummary:
-    """Count a study's trials and name its best: by fresh seeds where there are any, else by the search's score."""
+    """Count a study's trials and name its best: by fresh seeds where there are any, else by the search's score.
+
+    Where the study prefers another objective than the first, its best is the trial of the front that is best by that.
+    """
     trials = shown_trials(study)
     complete = complete_trials(trials)
     definition = stored_definition(study)
     objective = definition.objective
     gain = gain_of(trials, definition.plan, definition.measures)
     ranked = best_trials(searched_trials(complete), objective)
+    front = front_of(trials, definition.measures)
     if gain is not None:
         ranked = [trial for trial in complete if trial.number == gain.winner.middle]
+    if front is not None and definition.preferred != objective.name:
+        preferred = front.best_by(definition.preferred).number
+        if gain is None or gain.winner.trial != preferred:  # fresh seeds are of the first objective
+            ranked = [trial for trial in complete if trial.number == preferred]
     return StudySummary(
         name=study.study_name,
         complete=len(complete),
@@ -73,7 +81,7 @@ def summarise(study: optuna.Study, *, interrupted: bool = False, failures: Seque
         interrupted=interrupted,
         failures=failures,
         gain=gain,
-        front=front_of(trials, definition.measures),
+        front=front,
         converged=convergence_of(study) if definition.config.study.stop_when_converged else None,
         running=sum(trial.state == TrialState.RUNNING and not is_gone(trial) for trial in trials),
     )

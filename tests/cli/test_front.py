@@ -13,7 +13,7 @@ import optuna
 import pytest
 from mlflow import MlflowClient
 
-from ser_tune.coordination import place_of
+from ser_tune.coordination import place_of, shown_trials
 from tests.conftest import TINY
 from tests.project_copies import copy_project
 
@@ -31,7 +31,7 @@ def arguments(tmp_path: Path, corpus_csv: Path) -> list[str]:
 
 def _trials(root: Path) -> list[optuna.trial.FrozenTrial]:
     storage = optuna.storages.RDBStorage(f"sqlite:///{root}/studies/optuna.db", skip_compatibility_check=True)
-    return optuna.load_study(study_name="two", storage=storage).get_trials(deepcopy=False)
+    return shown_trials(optuna.load_study(study_name="two", storage=storage))
 
 
 def _ended(trials: list[optuna.trial.FrozenTrial]) -> dict[int, tuple[Any, ...]]:
@@ -127,6 +127,7 @@ def _check_promotion(call: Callable[..., Any], root: Path, front: dict[str, Any]
         "--prefer is 'macs', but study 'two' has the objectives uar, size_mb"
     )
     call(root, "promote", "two", "--prefer", "uar", "--trial", "0").refused("--trial 0 and --prefer uar exclude each")
+    call(root, "study", "--set", "study.prefer=size_mb").refused("study.prefer is 'size_mb'; expected several")
     page = root / "page.html"
     assert call(root, "report", "two", "--no-audio", "--out", page).code == 0
     html = page.read_text(encoding="utf-8")

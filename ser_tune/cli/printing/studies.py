@@ -124,12 +124,12 @@ def _print_trials(result: api.StudyResult) -> None:
     if summary.gain is not None:
         results.print(_gains(summary.gain, result.objective))
     if summary.front is not None:
-        _print_front(summary.front, summary.name)
+        _print_front(summary.front, summary.name, summary.best[0])
     for edge in result.edges:
         results.print(str(edge))
 
 
-def _print_front(front: "Front", study: str) -> None:
+def _print_front(front: "Front", study: str, chosen: int) -> None:
     """Print the trials of a Pareto front, its hypervolume, and the command that promotes another than the best."""
     rows = [[f"trial {trial.number}", *(f"{value:.4g}" for value in trial.values)] for trial in front.trials]
     print_table(["Pareto front", *front.names], rows[:MOST_ROWS])
@@ -137,7 +137,7 @@ def _print_front(front: "Front", study: str) -> None:
         results.print(f"and {len(rows) - MOST_ROWS} more (--json)")
     results.print(front.sentence)
     for name in front.names[1:]:
-        if (other := front.best_by(name)) != front.trials[0]:
+        if (other := front.best_by(name)) != front.trials[0] and other.number != chosen:
             command = f"ser-tune promote {shlex.quote(study)} --prefer {shlex.quote(name)}"
             results.print(f"trial {other.number} is the best of the front by {name}: {command} --as NAME registers it")
 
