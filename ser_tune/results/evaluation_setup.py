@@ -43,6 +43,10 @@ FACTS = ("corpus", "fingerprint", "normalisation_scope")
 OWN_NOTE = "the model's own corpus: no network judges speakers whom it trained or validated on"
 NESTED_NOTE = "nested: no network was trained or chosen by the speakers that it judges"
 TRANSDUCTIVE = "transductive: features are normalised with all judged recordings of each {}"
+OWN_CORPORA = (
+    "features of each corpus are normalised by its training speakers; transductive: those of a corpus without any are "
+    "normalised by all its recordings"
+)
 ADAPTED = "transductive: networks adapt to all judged recordings of each speaker"
 HEARD = "networks adapt to each recording by itself and {} others of its speaker, which are drawn without labels"
 
@@ -146,6 +150,7 @@ def set_up_evaluation(
         networks = all_networks(predictor, definition.task, read, kept, project.cache)
     scales = None if own is not None else LoadedModel(predictor).scales
     networks, matched = _matched(definition, networks, tuple(predictor.labels), mapping, scales)
+    limits = _limits(predictor.recipe, trial, own=own is not None)
     return EvaluationSetup(
         model=f"{version.name}/{version.version}",
         run=run,
@@ -155,7 +160,7 @@ def set_up_evaluation(
         metrics=definition.metrics,
         matched=matched,
         left_out={**left_out, **matched.left_out},
-        notes=[*notes, *matched.notes, *protocol_of(run).warnings_elsewhere, *_limits(predictor.recipe, trial)],
+        notes=[*notes, *matched.notes, *protocol_of(run).warnings_elsewhere, *limits],
         of_own_folds=own is not None,
         held_out_with={} if own is None else _held_out_together(own),
         version=version,
@@ -184,20 +189,27 @@ def _matched(
     return networks.only(found.kept), found
 
 
-def _transductive(recipe: "Recipe | AnyTrial") -> list[str]:
-    """A note on what else of a speaker or corpus changes an utterance's prediction, where that limits the scores."""
+def _transductive(recipe: "Recipe | AnyTrial", *, own: bool) -> list[str]:
+    """A note on what else of a speaker or corpus changes an utterance's prediction, where that limits the scores.
+
+    Args:
+        recipe: Normalisation and adaptation.
+        own: Whether networks of folds judge corpora that they were trained on, other speakers of which are known.
+    """
     adaptation, whose = adaptation_of(recipe), together(recipe)
     if adaptation.heard is not None:
         return [HEARD.format(adaptation.heard)]
     if adaptation.kind != "none":
         return [ADAPTED]
+    if whose == "corpus" and own:
+        return [OWN_CORPORA]
     return [TRANSDUCTIVE.format(whose)] if whose else []
 
 
-def _limits(recipe: "Recipe | AnyTrial", trial: AnyTrial) -> list[str]:
+def _limits(recipe: "Recipe | AnyTrial", trial: AnyTrial, *, own: bool) -> list[str]:
     """Notes on what else changes an utterance's prediction, and on the copies that a network was trained on."""
     copies = copies_in_words(trial.perturbation)
-    return [*_transductive(recipe), *([copies] if copies else ())]
+    return [*_transductive(recipe, own=own), *([copies] if copies else ())]
 
 
 def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: CorpusSettings) -> EvaluationSetup:
@@ -226,7 +238,7 @@ def _nested_setup(workspace: Workspace, run: Run, study: str, corpus: CorpusSett
         notes=[
             NESTED_NOTE,
             *protocol.warnings_elsewhere,
-            *dict.fromkeys(note for trial in adaptations for note in _limits(trial, trial)),
+            *dict.fromkeys(note for trial in adaptations for note in _limits(trial, trial, own=True)),
         ],
     )
 

@@ -112,13 +112,15 @@ def test_a_nested_union_is_evaluated_as_a_whole_and_by_corpus(
     union: tuple[Path, list[str]], call: Callable[..., Any], tmp_path: Path, scheme: str
 ) -> None:
     root, options = copy_project(union[0] / "project", tmp_path / "project"), union[1]
-    told = call(root, "study", *options, "--trials", "1", *SETTINGS, "--scheme", scheme, "--nested", "--name", "outer")
+    settings = (*SETTINGS, "--set", "normalisation.scope=corpus")
+    told = call(root, "study", *options, "--trials", "1", *settings, "--scheme", scheme, "--nested", "--name", "outer")
     assert told.code == 0, told.err
     following = f"next: ser-tune evaluate outer {' '.join(options)}"
     assert told.out.splitlines()[-1].replace("'", "") == following
     (whole,) = _found(call, root, "evaluate", "outer", *options, "--by", "corpus", "--error-rate", "0.5", "--json")
     of_corpus = {row["group"]: row for row in whole["scores"] if row["kind"] == "corpus"}
     assert {label: row["utterances"] for label, row in of_corpus.items()} == {"manifest": 16, "calls": 12}
+    assert "features of each corpus are normalised by its training speakers" in whole["notes"][-1]
     assert whole["prediction_sets"]["measured"][0]["utterances"] == 28
     (part,) = _found(call, root, "evaluate", "outer", "--corpus", options[3], "--error-rate", "0.5", "--json")
     assert part["scores"][0]["uar"] == of_corpus["calls"]["uar"]
