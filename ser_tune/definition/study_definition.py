@@ -75,6 +75,7 @@ class StudyDefinition:
     def from_json(cls, text: str) -> "StudyDefinition":
         """Read what `as_json` wrote."""
         written = json.loads(text)
+        written["config"].setdefault("task", {"name": DEFAULT_TASK})  # studies from before there were tasks
         config = validated(study_kind(written["config"]), written["config"], lambda _: "the stored study")
         search = {path: parse_range(path, span) for path, span in written["search"].items()}
         folders = tuple(map(Path, written.get("folders", ())))

@@ -104,9 +104,10 @@ class LoadedModel:
     @property
     def task(self) -> "Task":
         """The task that it was trained for."""
-        from ..tasks import TASKS
+        from ..tasks import DEFAULT_TASK, TASKS
 
-        return TASKS.get(self.recipe.task)
+        # Copies of this package in models of before there were tasks have none
+        return TASKS.get(getattr(self.recipe, "task", DEFAULT_TASK))
 
     @property
     def scales(self) -> Mapping[str, tuple[float, float]]:

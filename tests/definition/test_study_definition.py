@@ -280,6 +280,16 @@ search:
     assert again.as_json() == definition.as_json()
 
 
+def test_a_study_from_before_there_were_tasks_and_added_settings_is_read_with_their_defaults() -> None:
+    definition = define("optimizer.learning_rate=0.02")
+    written = json.loads(definition.as_json())
+    del written["config"]["task"]
+    for path in definition.paths_with(Role.ADDED):
+        section, *names = path.split(".")
+        assert section not in written["config"] or names[-1] not in written["config"][section], path
+    assert StudyDefinition.from_json(json.dumps(written)).as_json() == definition.as_json()
+
+
 def test_without_search_there_is_one_trial_named_by_its_content() -> None:
     first, same, other = (define(f"training.epochs={epochs}").without_search() for epochs in (3, 3, 4))
     assert not first.search

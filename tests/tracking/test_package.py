@@ -227,9 +227,9 @@ def test_models_of_one_code_share_it(model: Any) -> None:
     assert type(model.unwrap_python_model().predictor) is type(again._predictor)
 
 
-def test_a_models_task_is_that_of_its_recipe() -> None:
-    recipe = SimpleNamespace(task="classification")
-    assert LoadedModel(cast("Any", SimpleNamespace(recipe=recipe))).task.answer == "emotion"
+def test_a_models_task_is_that_of_its_recipe_and_before_there_were_tasks_one_emotion() -> None:
+    for recipe in (SimpleNamespace(task="classification"), SimpleNamespace()):
+        assert LoadedModel(cast("Any", SimpleNamespace(recipe=recipe))).task.answer == "emotion"
 
 
 def test_a_model_carries_the_rooms_from_prediction_on_downwards_and_no_others() -> None:
