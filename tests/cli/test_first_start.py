@@ -1,16 +1,14 @@
 """Processes that start at once in a project without databases: all of them find complete ones."""
 
-import os
 import sqlite3
-import subprocess
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).parents[2]
+from tests.warm_processes import WarmProcess
+
 PROCESSES = 8
 OPEN = """
 import sys, time
@@ -35,16 +33,8 @@ Workspace(project).client.create_experiment(sys.argv[3])
 @pytest.mark.parametrize("place", ["mlruns/mlflow.db", "elsewhere.db"])
 def test_processes_that_start_at_once_on_empty_stores_all_succeed(tmp_path: Path, place: str) -> None:
     uri = "" if place.startswith("mlruns") else f"sqlite:///{tmp_path}/{place}"
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", OPEN, str(tmp_path), uri, str(number)],
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(PROCESSES)
-    ]
-    while len(list(tmp_path.glob("ready-*"))) < PROCESSES:  # imports take seconds, opening a moment
+    processes = [WarmProcess(OPEN, tmp_path, uri, number, environment={}) for number in range(PROCESSES)]
+    while len(list(tmp_path.glob("ready-*"))) < PROCESSES:
         assert all(process.poll() is None for process in processes)
         time.sleep(0.05)
     (tmp_path / "go").touch()

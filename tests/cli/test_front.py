@@ -1,10 +1,7 @@
 """A study with two objectives, through what people type and read: killed, continued by two workers, and promoted."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,8 +13,8 @@ from mlflow import MlflowClient
 from ser_tune.coordination import place_of, shown_trials
 from tests.conftest import TINY
 from tests.project_copies import copy_project
+from tests.warm_processes import LOGGED, run_warm
 
-REPOSITORY = Path(__file__).parents[2]
 SETTINGS = ("--set", "study.objectives=[uar, size_mb]", "--set", "training.epochs=1", "--set", "study.confirm=0.2")
 SEARCH = ("--trials", "6", "--sampler", "random", "--pruner", "none", "--name", "two")
 
@@ -60,13 +57,10 @@ def test_the_front_of_a_killed_study_that_two_workers_end_is_that_of_a_quiet_one
     shared_cache: Path,
     tmp_path: Path,
 ) -> None:
-    paths = {"SER_TUNE_ROOT": str(root), "SER_TUNE_CACHE": str(shared_cache), "PYTHONPATH": str(REPOSITORY)}
-    command = [sys.executable, "-m", "tests.ser_tune_benchmarks.logged", str(root / "log")]
+    paths = {"SER_TUNE_ROOT": str(root), "SER_TUNE_CACHE": str(shared_cache)}
     end = "record:1"  # when a record is on disk, but Optuna was not told
-    killed = subprocess.run(
-        [*command, end, *arguments], env=os.environ | paths, cwd=REPOSITORY, check=False, capture_output=True
-    )
-    assert killed.returncode == -9, killed.stderr.decode()
+    killed = run_warm(LOGGED, root / "log", end, *arguments, environment=paths)
+    assert killed.returncode == -9, killed.stderr
     told = call(root, *arguments, "--workers", "2", "--json")
     assert told.code == 0, told.err
     (found,) = json.loads(told.out)

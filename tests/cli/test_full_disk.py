@@ -1,9 +1,7 @@
 """A study on a disk that is full for a while: a clear end, nothing half-written, and no trial too many or too few."""
 
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,8 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.project_copies import copy_project
+from tests.warm_processes import LOGGED, run_warm
 
-REPOSITORY = Path(__file__).parents[2]
 DATABASE = "the study database 'sqlite:///{disk}/project/studies/optuna.db' cannot be written: "
 MOMENTS = {
     "extract:1": "the feature cache in '{disk}/cache/features' cannot be written: No space left on device; make room",
@@ -45,18 +43,10 @@ def _values(root: Path) -> list[tuple[Any, ...]]:
 @pytest.mark.slow
 def test_a_study_ends_clearly_on_a_full_disk_and_loses_nothing(finished: Any, databases: Path, disk: Path) -> None:
     root, filler = copy_project(databases, disk / "project"), disk / "filler"
-    environment = os.environ | {
-        "SER_TUNE_ROOT": str(root),
-        "SER_TUNE_CACHE": str(disk / "cache"),
-        "PYTHONPATH": str(REPOSITORY),
-    }
+    environment = {"SER_TUNE_ROOT": str(root), "SER_TUNE_CACHE": str(disk / "cache")}
 
     def study(end: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "tests.ser_tune_benchmarks.logged", str(disk.parent / "log"), end, "study"]
-        command += finished.args
-        return subprocess.run(
-            command, env=environment, cwd=REPOSITORY, check=False, capture_output=True, encoding="utf-8"
-        )
+        return run_warm(LOGGED, disk.parent / "log", end, "study", *finished.args, environment=environment)
 
     for moment, message in MOMENTS.items():
         told = study(f"{moment}={filler}")

@@ -1,8 +1,5 @@
 """A study whose process is killed, and killed again: nothing is lost, nothing is done twice."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +10,7 @@ from mlflow import MlflowClient
 
 from ser_tune.coordination import place_of
 from tests.project_copies import copy_project
-
-REPOSITORY = Path(__file__).parents[2]
+from tests.warm_processes import LOGGED, run_warm
 
 
 @pytest.fixture
@@ -24,13 +20,8 @@ def study(study_file: Path, corpus_csv: Path, shared_cache: Path) -> Callable[..
     def _study(root: Path, end: str = "-") -> int:
         corpus = ("--corpus", "manifest", "--data", str(corpus_csv))
         arguments = ("study", str(study_file), *corpus, "--name", "killed", "--trials", "4")
-        environment = os.environ | {
-            "SER_TUNE_ROOT": str(root),
-            "SER_TUNE_CACHE": str(shared_cache),
-            "PYTHONPATH": str(REPOSITORY),
-        }
-        command = [sys.executable, "-m", "tests.ser_tune_benchmarks.logged", str(root / "log"), end, *arguments]
-        return subprocess.run(command, env=environment, cwd=REPOSITORY, check=False, capture_output=True).returncode
+        environment = {"SER_TUNE_ROOT": str(root), "SER_TUNE_CACHE": str(shared_cache)}
+        return run_warm(LOGGED, root / "log", end, *arguments, environment=environment).returncode
 
     return _study
 

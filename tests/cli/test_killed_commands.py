@@ -1,14 +1,13 @@
 """Commands that are killed (`kill -9`) at their worst moment: the same command works, and nothing stays RUNNING."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+
+from tests.warm_processes import run_warm
 
 pytestmark = pytest.mark.slow
 
@@ -28,13 +27,8 @@ MODEL = "ser-manifest-alex_net"
 
 
 def _killed(root: Path, cache: Path, where: str, *arguments: str | Path) -> None:
-    ended = subprocess.run(
-        [sys.executable, "-c", SCRIPT, where, *map(str, arguments)],
-        env=os.environ | {"SER_TUNE_ROOT": str(root), "SER_TUNE_CACHE": str(cache)},
-        check=False,
-        capture_output=True,
-        timeout=300,
-    )
+    environment = {"SER_TUNE_ROOT": str(root), "SER_TUNE_CACHE": str(cache)}
+    ended = run_warm(SCRIPT, where, *arguments, environment=environment)
     assert ended.returncode == -9, ended.stderr
 
 

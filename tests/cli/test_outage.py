@@ -1,8 +1,5 @@
 """A tracking server that is away while a study runs: the search goes on, and everything arrives, once."""
 
-import os
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,13 +8,18 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from tests.project_copies import copy_project
 from tests.ser_tune_benchmarks.servers import MlflowServer
+from tests.warm_processes import COMMAND, WarmProcess
 
-REPOSITORY = Path(__file__).parents[2]
+ERRORS = "import os, sys; os.dup2(os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2); "
+"""Writes errors to a file that can be read meanwhile."""
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[MlflowServer]:
+def server(databases: Path, tmp_path: Path) -> Iterator[MlflowServer]:
+    copy_project(databases, tmp_path / "copied")
+    (tmp_path / "copied" / "mlruns" / "mlflow.db").rename(tmp_path / "server.db")  # MLflow takes seconds to create it
     server = MlflowServer(tmp_path)
     server.start()
     yield server
@@ -27,10 +29,10 @@ def server(tmp_path: Path) -> Iterator[MlflowServer]:
 @pytest.fixture
 def start(
     root: Path, study_file: Path, corpus_csv: Path, shared_cache: Path, server: MlflowServer
-) -> Callable[..., "subprocess.Popen[str]"]:
+) -> Callable[..., WarmProcess]:
     """Start a command that tracks to the server: `start("sync")`; `start("study", trials=3)`."""
 
-    def _start(command: str, trials: int = 0) -> "subprocess.Popen[str]":
+    def _start(command: str, trials: int = 0) -> WarmProcess:
         arguments = [command, "--tracking-uri", server.uri]
         if trials:
             corpus = ("--corpus", "manifest", "--data", str(corpus_csv), "--name", "away", "--trials", str(trials))
@@ -44,20 +46,12 @@ def start(
                 "--set",
                 "study.confirm=0",
             ]
-        environment = os.environ | {
+        environment = {
             "SER_TUNE_ROOT": str(root),
             "SER_TUNE_CACHE": str(shared_cache),
-            "PYTHONPATH": str(REPOSITORY),
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the outbox is tried, not MLflow's own retries
         }
-        with (root / "stderr").open("w", encoding="utf-8") as err:
-            return subprocess.Popen(
-                [sys.executable, "-c", "from ser_tune.cli import main; main()", *arguments],
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=err,
-                text=True,
-            )
+        return WarmProcess(ERRORS + COMMAND, root / "stderr", *arguments, environment=environment)
 
     return _start
 
@@ -66,13 +60,14 @@ def _records(root: Path) -> list[str]:
     return sorted(path.name for path in (root / "outbox").glob("*-*") if path.suffix != ".partial")
 
 
-def _ended(process: "subprocess.Popen[str]", root: Path) -> tuple[int, str, str]:
+def _ended(process: WarmProcess, root: Path) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of a command."""
     out, _ = process.communicate(timeout=300)
+    assert process.returncode is not None
     return process.returncode, out, (root / "stderr").read_text(encoding="utf-8")
 
 
-def _wait_until(true: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+def _wait_until(true: Callable[[], bool], process: WarmProcess) -> None:
     for _ in range(1200):
         if true():
             return
@@ -83,7 +78,7 @@ def _wait_until(true: Callable[[], bool], process: "subprocess.Popen[str]") -> N
 
 @pytest.mark.slow
 def test_a_server_that_is_away_for_a_while_misses_nothing(
-    start: Callable[..., "subprocess.Popen[str]"], server: MlflowServer, root: Path
+    start: Callable[..., WarmProcess], server: MlflowServer, root: Path
 ) -> None:
     trials = 40
     process = start("study", trials=trials)
@@ -111,7 +106,7 @@ def test_a_server_that_is_away_for_a_while_misses_nothing(
 
 @pytest.mark.slow
 def test_what_a_server_missed_at_the_end_is_delivered_by_sync(
-    start: Callable[..., "subprocess.Popen[str]"], server: MlflowServer, root: Path
+    start: Callable[..., WarmProcess], server: MlflowServer, root: Path
 ) -> None:
     trials = 12
     process = start("study", trials=trials)

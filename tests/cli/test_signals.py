@@ -12,6 +12,7 @@ import optuna
 import pytest
 
 from ser_tune.coordination import place_of
+from tests.warm_processes import LOGGED, WarmProcess
 
 REPOSITORY = Path(__file__).parents[2]
 WITHIN_S = 10.0
@@ -78,23 +79,14 @@ def test_what_ignores_a_closed_terminal_goes_on() -> None:
 
 
 @pytest.fixture
-def start(
-    root: Path, study_file: Path, corpus_csv: Path, shared_cache: Path
-) -> Callable[[int], "subprocess.Popen[str]"]:
+def start(root: Path, study_file: Path, corpus_csv: Path, shared_cache: Path) -> Callable[[int], WarmProcess]:
     """Start a study of so many trials, whose folds `root/log` tells of."""
 
-    def _start(trials: int) -> "subprocess.Popen[str]":
+    def _start(trials: int) -> WarmProcess:
         options = ("--corpus", "manifest", "--data", str(corpus_csv), "--pruner", "none", "--set", "study.confirm=0")
         command = ("study", str(study_file), *options, "--name", "ended", "--trials", str(trials))
-        environment = {"SER_TUNE_ROOT": str(root), "SER_TUNE_CACHE": str(shared_cache), "PYTHONPATH": str(REPOSITORY)}
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.ser_tune_benchmarks.logged", str(root / "log"), "-", *command],
-            env=os.environ | environment,
-            cwd=REPOSITORY,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        environment = {"SER_TUNE_ROOT": str(root), "SER_TUNE_CACHE": str(shared_cache)}
+        return WarmProcess(LOGGED, root / "log", "-", *command, environment=environment)
 
     return _start
 
@@ -106,9 +98,7 @@ def _events(root: Path, event: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_study_that_is_terminated_goes_on_with_the_next_fold(
-    start: Callable[[int], "subprocess.Popen[str]"], root: Path
-) -> None:
+def test_a_study_that_is_terminated_goes_on_with_the_next_fold(start: Callable[[int], WarmProcess], root: Path) -> None:
     process = start(100)
     while len(_events(root, "stored")) < 4:
         assert process.poll() is None

@@ -1,0 +1,129 @@
+"""Processes that start with all libraries imported: forked by a server that imports them once for a test process.
+
+A process whose start is a test's subject is started by `subprocess` instead.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+
+__all__ = ["COMMAND", "LOGGED", "WarmProcess", "run_warm"]
+
+IMPORTED = [
+    "ser_tune.api.workers",
+    "ser_tune.cli.app",
+    "alembic.command",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.figure",
+    "mlflow.pyfunc",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "optuna.storages._rdb.models",
+    "rich.progress",
+    "scipy.special",
+    "ser_tune.registry.promoting",
+    "sqlalchemy.dialects.sqlite",
+    "torch._dynamo",
+]
+"""Libraries that the server imports, and with them all that a study needs."""
+COMMAND = "from ser_tune.cli import main; main()"
+"""The program `ser-tune`."""
+LOGGED = "from tests.ser_tune_benchmarks.logged import main; main()"
+"""`python -m tests.ser_tune_benchmarks.logged`."""
+
+
+class WarmProcess:
+    """A process that runs a program text with arguments, like `subprocess.Popen([python, "-c", code, ...])`."""
+
+    def __init__(self, code: str, *arguments: object, environment: Mapping[str, str], session: bool = False) -> None:
+        """Start it.
+
+        Args:
+            code: The program.
+            arguments: Follow in `sys.argv`.
+            environment: Added to this process's environment.
+            session: Whether it leads a session of its own.
+        """
+        context = get_context("forkserver")
+        context.set_forkserver_preload(IMPORTED)
+        pipes = [context.Pipe(duplex=False) for _ in range(2)]
+        words, variables = [str(argument) for argument in arguments], dict(os.environ) | dict(environment)
+        self._process = context.Process(
+            target=_run, args=(code, words, variables, session, [written for _, written in pipes])
+        )
+        self._process.start()
+        for _, written in pipes:
+            written.close()
+        self.stdout, self.stderr = (os.fdopen(os.dup(read.fileno()), encoding="utf-8") for read, _ in pipes)
+        for read, _ in pipes:
+            read.close()
+        self.pid = self._process.pid or 0
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, negative after a signal; None while the process runs."""
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        """The same."""
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal."""
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it as `kill -9` does."""
+        self._process.kill()
+
+    def communicate(self, timeout: float = 300.0) -> tuple[str, str]:
+        """Wait for the end; returns the output and the errors.
+
+        Raises:
+            TimeoutError: The process has not ended in so many seconds; it is killed.
+        """
+        with ThreadPoolExecutor(2) as pool:
+            texts = [pool.submit(stream.read) for stream in (self.stdout, self.stderr)]
+            try:
+                out, err = (text.result(timeout) for text in texts)
+            except TimeoutError:
+                self.kill()
+                raise
+        self._process.join(timeout)
+        for stream in (self.stdout, self.stderr):
+            stream.close()
+        return out, err
+
+
+def run_warm(
+    code: str, *arguments: object, environment: Mapping[str, str], timeout: float = 300.0
+) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end, like `subprocess.run`."""
+    process = WarmProcess(code, *arguments, environment=environment)
+    out, err = process.communicate(timeout)
+    assert process.returncode is not None
+    return subprocess.CompletedProcess([code, *arguments], process.returncode, out, err)
+
+
+def _run(code: str, arguments: list[str], variables: dict[str, str], session: bool, outputs: list[Connection]) -> None:
+    if session:
+        os.setsid()
+    for number, output in enumerate(outputs, start=1):
+        os.dup2(output.fileno(), number)
+        output.close()
+    sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
+    os.environ.clear()
+    os.environ.update(variables)
+    sys.path[:0] = [path for path in variables.get("PYTHONPATH", "").split(os.pathsep) if path not in sys.path]
+    sys.argv = ["-c", *arguments]
+    try:
+        exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
+    finally:
+        atexit._run_exitfuncs()  # type: ignore[attr-defined]  # multiprocessing's own processes leave them out
