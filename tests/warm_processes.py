@@ -13,8 +13,11 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from pathlib import Path
 
-__all__ = ["COMMAND", "LOGGED", "WarmProcess", "run_warm"]
+from tests.ser_tune_benchmarks.servers import SERVING, MlflowServer
+
+__all__ = ["COMMAND", "LOGGED", "WarmMlflowServer", "WarmProcess", "run_warm"]
 
 IMPORTED = [
     "ser_tune.api.workers",
@@ -23,6 +26,7 @@ IMPORTED = [
     "matplotlib.backends.backend_agg",
     "matplotlib.figure",
     "mlflow.pyfunc",
+    "mlflow.server",
     "mlflow.store.model_registry.sqlalchemy_store",
     "mlflow.store.tracking.sqlalchemy_store",
     "optuna.storages._rdb.models",
@@ -39,25 +43,51 @@ LOGGED = "from tests.ser_tune_benchmarks.logged import main; main()"
 """`python -m tests.ser_tune_benchmarks.logged`."""
 
 
+SERVE = """
+import os, sys
+from mlflow import server
+log, port, database, artifacts = sys.argv[1:]
+written = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+os.dup2(written, 1)
+os.dup2(written, 2)
+os.environ[server.BACKEND_STORE_URI_ENV_VAR] = database
+os.environ[server.ARTIFACT_ROOT_ENV_VAR] = "mlflow-artifacts:/"
+os.environ[server.ARTIFACTS_DESTINATION_ENV_VAR] = artifacts
+os.environ[server.SERVE_ARTIFACTS_ENV_VAR] = "true"
+import uvicorn
+uvicorn.run("mlflow.server.fastapi_app:app", port=int(port))
+"""
+"""The process that `mlflow server` starts."""
+
+
+class WarmMlflowServer(MlflowServer):
+    """MLflow's server in a process with all libraries imported."""
+
+    def _launch(self, database: str, artifacts: Path, log: Path) -> None:
+        self._warm = WarmProcess(SERVE, log, self._port, database, artifacts, environment=SERVING)
+
+    def stop(self) -> None:
+        """End it as by `kill -9`."""
+        self._warm.kill()
+        self._warm.communicate()
+
+
 class WarmProcess:
     """A process that runs a program text with arguments, like `subprocess.Popen([python, "-c", code, ...])`."""
 
-    def __init__(self, code: str, *arguments: object, environment: Mapping[str, str], session: bool = False) -> None:
+    def __init__(self, code: str, *arguments: object, environment: Mapping[str, str]) -> None:
         """Start it.
 
         Args:
             code: The program.
             arguments: Follow in `sys.argv`.
             environment: Added to this process's environment.
-            session: Whether it leads a session of its own.
         """
         context = get_context("forkserver")
         context.set_forkserver_preload(IMPORTED)
         pipes = [context.Pipe(duplex=False) for _ in range(2)]
         words, variables = [str(argument) for argument in arguments], dict(os.environ) | dict(environment)
-        self._process = context.Process(
-            target=_run, args=(code, words, variables, session, [written for _, written in pipes])
-        )
+        self._process = context.Process(target=_run, args=(code, words, variables, [written for _, written in pipes]))
         self._process.start()
         for _, written in pipes:
             written.close()
@@ -65,6 +95,12 @@ class WarmProcess:
         for read, _ in pipes:
             read.close()
         self.pid = self._process.pid or 0
+
+    def __del__(self) -> None:
+        """Leave nothing behind where a test failed."""
+        self.kill()
+        for stream in (self.stdout, self.stderr):
+            stream.close()
 
     @property
     def returncode(self) -> int | None:
@@ -112,9 +148,7 @@ def run_warm(
     return subprocess.CompletedProcess([code, *arguments], process.returncode, out, err)
 
 
-def _run(code: str, arguments: list[str], variables: dict[str, str], session: bool, outputs: list[Connection]) -> None:
-    if session:
-        os.setsid()
+def _run(code: str, arguments: list[str], variables: dict[str, str], outputs: list[Connection]) -> None:
     for number, output in enumerate(outputs, start=1):
         os.dup2(output.fileno(), number)
         output.close()

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_all_start_methods, get_context, parent_process
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from threading import Thread
 from types import FrameType
@@ -30,6 +31,17 @@ CLEAN_S = 4.0
 """Seconds from a signal until workers that have not ended are killed: the next session goes on as after `kill -9`."""
 CRASHES = 5
 """Number of times that a worker may be ended by a signal before it is not started again, for each worker."""
+
+ENDING = {getattr(signal, name) for name in ("SIGHUP", "SIGTERM") if hasattr(signal, name)}
+"""Signals that a terminal, `timeout` or a cluster sends to all processes of a command."""
+PRELOADED = [
+    "ser_tune.api.workers",
+    "mlflow.pyfunc",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "torch._dynamo",
+]
+"""Modules that a worker needs and its imports alone do not bring; PyTorch's optimisers import the last."""
 
 PATIENCE_S, PAUSE_S = 300.0, 5.0
 """For how long a worker that starts waits for a tracking store that is away, and how often it tries."""
@@ -65,6 +77,7 @@ class _Task:
     threads: int
     gpu: str | None
     deadline: float | None
+    environment: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,9 +102,10 @@ def run_workers(
         Terminated: The system ends this process; the workers have ended.
     """
     settings = definition.config.study
-    context = get_context("spawn")
+    context = _context()
     threads = max(1, min(torch.get_num_threads(), (os.cpu_count() or 1) // settings.workers))
-    tasks = [_Task(definition.as_json(), project, threads, gpu, deadline) for gpu in devices_of(settings)]
+    variables = dict(os.environ)
+    tasks = [_Task(definition.as_json(), project, threads, gpu, deadline, variables) for gpu in devices_of(settings)]
     failures, killed, done = list[str](), 0, False
 
     def start(task: _Task) -> _Worker:
@@ -131,6 +145,26 @@ def run_workers(
     return False, failures
 
 
+def _context() -> BaseContext:
+    """Return how workers start: forked by a server that has imported what they need, where the system can fork.
+
+    The server imports once for all workers of this process, those of every search of a nested study; each would take
+    seconds. It has neither threads nor a GPU. A group's signals are blocked in it: it ends with this process alone.
+    """
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    from multiprocessing import forkserver  # Windows has none
+
+    context = get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return context
+
+
 def _end(processes: Iterable[BaseProcess]) -> None:
     """End processes: by SIGTERM, and those that compute in a library by SIGKILL."""
     left = [process for process in processes if process.is_alive()]
@@ -168,6 +202,10 @@ def _work(task: _Task, events: "Connection[Event, None]") -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process is interrupted, and terminates the others
     signal.signal(signal.SIGTERM, terminate)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)  # which the server that forked it blocks
+    os.environ.clear()
+    os.environ.update(task.environment)
     Thread(target=_end_with_parent, daemon=True).start()
     if task.gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = task.gpu

@@ -9,18 +9,17 @@ import pytest
 from mlflow import MlflowClient
 
 from tests.project_copies import copy_project
-from tests.ser_tune_benchmarks.servers import MlflowServer
-from tests.warm_processes import COMMAND, WarmProcess
+from tests.warm_processes import COMMAND, WarmMlflowServer, WarmProcess
 
 ERRORS = "import os, sys; os.dup2(os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2); "
 """Writes errors to a file that can be read meanwhile."""
 
 
 @pytest.fixture
-def server(databases: Path, tmp_path: Path) -> Iterator[MlflowServer]:
+def server(databases: Path, tmp_path: Path) -> Iterator[WarmMlflowServer]:
     copy_project(databases, tmp_path / "copied")
     (tmp_path / "copied" / "mlruns" / "mlflow.db").rename(tmp_path / "server.db")  # MLflow takes seconds to create it
-    server = MlflowServer(tmp_path)
+    server = WarmMlflowServer(tmp_path)
     server.start()
     yield server
     server.stop()
@@ -28,7 +27,7 @@ def server(databases: Path, tmp_path: Path) -> Iterator[MlflowServer]:
 
 @pytest.fixture
 def start(
-    root: Path, study_file: Path, corpus_csv: Path, shared_cache: Path, server: MlflowServer
+    root: Path, study_file: Path, corpus_csv: Path, shared_cache: Path, server: WarmMlflowServer
 ) -> Callable[..., WarmProcess]:
     """Start a command that tracks to the server: `start("sync")`; `start("study", trials=3)`."""
 
@@ -78,7 +77,7 @@ def _wait_until(true: Callable[[], bool], process: WarmProcess) -> None:
 
 @pytest.mark.slow
 def test_a_server_that_is_away_for_a_while_misses_nothing(
-    start: Callable[..., WarmProcess], server: MlflowServer, root: Path
+    start: Callable[..., WarmProcess], server: WarmMlflowServer, root: Path
 ) -> None:
     trials = 40
     process = start("study", trials=trials)
@@ -106,7 +105,7 @@ def test_a_server_that_is_away_for_a_while_misses_nothing(
 
 @pytest.mark.slow
 def test_what_a_server_missed_at_the_end_is_delivered_by_sync(
-    start: Callable[..., WarmProcess], server: MlflowServer, root: Path
+    start: Callable[..., WarmProcess], server: WarmMlflowServer, root: Path
 ) -> None:
     trials = 12
     process = start("study", trials=trials)

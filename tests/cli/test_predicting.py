@@ -3,10 +3,8 @@
 import csv
 import io
 import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,9 +18,9 @@ from rich.console import Console
 from ser_tune.cli.printing import recognition
 from ser_tune.corpora import CORPORA, Corpus
 from ser_tune.recordings import batches
+from tests.warm_processes import WarmProcess
 
 NAME = "ser-manifest-alex_net"
-REPOSITORY = Path(__file__).parents[2]
 Call = Callable[..., Any]
 
 
@@ -211,15 +209,9 @@ def test_listening_prints_changes_and_ends_on_a_signal(
 ) -> None:
     pytest.importorskip("silero_vad", reason="needs the extra timeline")
     (tmp_path / "sounddevice.py").write_text(FAKE.replace("SOUND", repr(long_file)), encoding="utf-8")
-    process = subprocess.Popen(
-        [sys.executable, "-c", LISTEN, "listen", NAME, "--json"],
-        env=os.environ | {"SER_TUNE_ROOT": str(finished.root), "PYTHONPATH": f"{tmp_path}:{REPOSITORY}"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    environment = {"SER_TUNE_ROOT": str(finished.root), "PYTHONPATH": str(tmp_path)}
+    process = WarmProcess(LISTEN, "listen", NAME, "--json", environment=environment)
     try:
-        assert process.stdout is not None
         first = json.loads(process.stdout.readline())
         process.send_signal(number)
         out, err = process.communicate(timeout=120)

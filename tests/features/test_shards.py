@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 import weakref
@@ -20,6 +18,7 @@ from ser_tune.corpora import CORPORA, Corpus
 from ser_tune.errors import StorageError
 from ser_tune.features import FeatureSet, FeatureStore, corpus_features, entry, extraction, store
 from tests.features.cached import LOGSPEC, SETTINGS, Counting, assert_equal_stores, entry_folders
+from tests.warm_processes import WarmProcess
 
 MakeCorpus = Callable[..., Corpus]
 LENGTHS_S = np.linspace(0.1, 0.5, 9)[[4, 2, 8, 0, 1, 6, 3, 5, 7]]
@@ -184,13 +183,11 @@ def test_a_process_takes_over_from_another_that_was_killed(make_corpus: MakeCorp
     corpus, cache, table = make_corpus(*np.linspace(0.1, 0.5, 60)), tmp_path / "cache", tmp_path / "corpus.csv"
     rows = [f"{utterance.path},{utterance.speaker},{utterance.emotion}" for utterance in corpus.utterances]
     table.write_text("\n".join(["path,speaker,emotion", *rows]), encoding="utf-8")
-    command = [sys.executable, "-c", PROGRAM, str(table), str(cache)]
-    first = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert first.stdout is not None
+    first = WarmProcess(PROGRAM, table, cache, environment={})
     for line in first.stdout:
         if int(line) == 20:
             break
-    second = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # waits, or finds the other gone
+    second = WarmProcess(PROGRAM, table, cache, environment={})  # waits, or finds the other gone
     os.kill(first.pid, signal.SIGKILL)
     first.communicate()
     told = second.communicate(timeout=60)[0].split()

@@ -15,6 +15,7 @@ __all__ = ["MlflowServer", "PostgreSQL"]
 
 START_S = 120.0
 """How long a server may take to start on a busy machine."""
+SERVING = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
 class MlflowServer:
@@ -34,14 +35,7 @@ class MlflowServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        command = [
-            *(sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(self._port)),
-            *("--backend-store-uri", f"sqlite:///{self._folder}/server.db"),
-            *("--artifacts-destination", str(self._folder / "stored")),
-        ]
-        environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-        with (self._folder / "server.log").open("ab") as log:
-            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+        self._launch(f"sqlite:///{self._folder}/server.db", self._folder / "stored", self._folder / "server.log")
         until = time.monotonic() + START_S
         while time.monotonic() < until:
             try:
@@ -50,6 +44,16 @@ class MlflowServer:
             except OSError:
                 time.sleep(0.2)
         raise TimeoutError((self._folder / "server.log").read_text(encoding="utf-8"))
+
+    def _launch(self, database: str, artifacts: Path, log: Path) -> None:
+        command = [
+            *(sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(self._port)),
+            *("--backend-store-uri", database, "--artifacts-destination", str(artifacts)),
+        ]
+        with log.open("ab") as written:
+            self._process = subprocess.Popen(
+                command, env=os.environ | SERVING, stdout=written, stderr=written, start_new_session=True
+            )
 
     def stop(self) -> None:
         """End it as by `kill -9`."""
