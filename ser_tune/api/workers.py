@@ -8,11 +8,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import get_all_start_methods, get_context, parent_process
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from threading import Thread
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -24,6 +23,9 @@ from ..protocol import prepare
 from ..search import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, run_study
 from ..tracking import TrackingObserver, Workspace
 from ..training import AnyTrial, EpochReport
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerContext, SpawnContext  # Windows has only the second
 
 __all__ = ["devices_of", "run_workers"]
 
@@ -145,7 +147,7 @@ def run_workers(
     return False, failures
 
 
-def _context() -> BaseContext:
+def _context() -> "ForkServerContext | SpawnContext":
     """Return how workers start: forked by a server that has imported what they need, where the system can fork.
 
     The server imports once for all workers of this process, those of every search of a nested study; each would take
