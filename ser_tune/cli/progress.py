@@ -89,7 +89,7 @@ class ProgressObserver(StudyObserver):
             notes.print(f"study {name} has all of its {start.definition.config.study.trials} trials", markup=False)
         elif start.finished:
             done = sum(self._counts.values())
-            notes.print(f"resuming after {done} trials; {start.trials_to_run} to run", markup=False)
+            notes.print(f"resuming after {done} trial{'s' * (done != 1)}; {start.trials_to_run} to run", markup=False)
 
     def listening_progressed(self, done: int, total: int) -> None:
         """Move the bar of the recordings that are compared."""

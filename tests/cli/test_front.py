@@ -121,7 +121,8 @@ def _check_promotion(call: Callable[..., Any], root: Path, front: dict[str, Any]
         "--prefer is 'macs', but study 'two' has the objectives uar, size_mb"
     )
     call(root, "promote", "two", "--prefer", "uar", "--trial", "0").refused("--trial 0 and --prefer uar exclude each")
-    call(root, "study", "light_cnn", "--set", "study.prefer=size_mb").refused("study.prefer is 'size_mb'; expected several")
+    alone = call(root, "study", "light_cnn", "--set", "study.prefer=size_mb")
+    alone.refused("study.prefer is 'size_mb'; expected several study.objectives with it")
     page = root / "page.html"
     assert call(root, "report", "two", "--no-audio", "--out", page).code == 0
     html = page.read_text(encoding="utf-8")
