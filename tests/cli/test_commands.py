@@ -125,7 +125,7 @@ def test_ctrl_c_promotes_the_best_so_far_and_the_study_can_go_on(
     assert f"registered: {NAME} version 1 as champion" in told.out
     told = call(root, *command)
     assert told.code == 0, told.err
-    assert "resuming after 1 trials; 1 to run" in told.err
+    assert "resuming after 1 trial; 1 to run" in told.err
     assert told.out.startswith("study manifest-alex_net-logmelspec: 2 complete, 0 pruned, 0 failed")
 
 
