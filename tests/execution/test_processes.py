@@ -49,9 +49,10 @@ def processes(shared_cache: Path) -> Iterator[Processes]:
 
 
 def _children() -> list[psutil.Process]:
-    """Processes of the pool, but for multiprocessing's own tracker."""
+    """Processes of the pool, but for multiprocessing's own tracker and its server that forks."""
     family = [one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
-    return [one for one in family if "resource_tracker" not in " ".join(one.cmdline())]
+    own = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+    return [one for one in family if not any(name in " ".join(one.cmdline()) for name in own)]
 
 
 @pytest.fixture
