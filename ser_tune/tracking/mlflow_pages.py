@@ -40,6 +40,8 @@ from .workspace import Workspace
 __all__ = ["StudyPages", "link_study", "run_link", "save_view", "study_pages", "version_link"]
 
 COMPARED = 10
+PROMOTED = "★ "
+"""Beginning of the names of registered trials' runs: the run table's first column has the name."""
 _log = logging.getLogger(__name__)
 _RANGE = "search."
 """Prefix of the study's parameters for search ranges."""
@@ -93,7 +95,8 @@ def save_view(workspace: Workspace, parent: Run) -> None:
     study_id, objective = parent.data.tags[STUDY_TAG], objective_of(parent)
     score = f"validation_{objective.name}"
     further = _further(parent)
-    metrics = (score, f"{score}_low", f"{score}_high", *further, f"test_{objective.name}", "trial_seconds")
+    # Few scores, and MLflow has the duration in any case: the settings are to their right, and are to be in view
+    metrics = (score, *further, f"test_{objective.name}")
     view = saved_view(
         f"{parent.data.tags.get(STUDY_NAME_TAG, parent.info.run_name)}: trials by score",
         condition=f"tags.`{STUDY_TAG}` = '{study_id}' and {has_metric(score)}",
@@ -144,6 +147,8 @@ def link_study(workspace: Workspace, experiment: str, study_id: str) -> None:
         )
         note = f"Trial {number} of the study {study}{', its best' if is_best else ''}{registered}."
         workspace.client.log_batch(run.info.run_id, tags=[RunTag(MLFLOW_RUN_NOTE, note)])
+        if found and not (name := run.info.run_name or "").startswith(PROMOTED):
+            workspace.client.update_run(run.info.run_id, name=f"{PROMOTED}{name}")
     workspace.client.log_batch(parent.info.run_id, tags=[RunTag(MLFLOW_RUN_NOTE, "\n\n".join(lines))])
 
 

@@ -35,14 +35,19 @@ def test_the_run_table_has_the_trials_by_score_with_metrics_and_searched_setting
     watched = visit(ui["trials by score"])
     page = watched.page
     page.get_by_text("searched: trials by score").first.wait_for(timeout=WAIT_MS)
-    names = page.get_by_role("link", name=re.compile(r"^trial \d+:"))
+    names = page.get_by_role("link", name=re.compile(r"^(★ )?trial \d+:"))
     names.first.wait_for(timeout=WAIT_MS)
-    shown = [int(text.split()[1].rstrip(":")) for text in names.all_inner_texts()]
+    texts = [text.partition("trial ") for text in names.all_inner_texts()]
+    shown = [int(rest.split(":")[0]) for _, _, rest in texts]
+    assert [number for number, (star, _, _) in zip(shown, texts, strict=True) if star] == [report.trial]
     complete = report.trials[report.trials["state"] == "COMPLETE"]["validation_uar"]
     assert sorted(shown) == sorted(complete.index)
     assert [complete[number] for number in shown] == sorted(complete, reverse=True)
     heads = page.get_by_role("columnheader").all_inner_texts()
     assert any("validation_uar" in head for head in heads), heads
+    # Searched settings are in view without scrolling
+    for path in ("optimizer.learning_rate", "optimizer.weight_decay"):
+        assert page.get_by_role("columnheader", name=path).first.bounding_box()["x"] < 1280, heads
     assert unexpected(watched) == []
 
 
