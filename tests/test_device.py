@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ser_tune import device as device_module
-from ser_tune.device import exact_float32, keep_freed_memory, pick_device, pick_precision
+from ser_tune.device import exact_float32, keep_freed_memory, pick_device, pick_precision, seed_torch
 from ser_tune.errors import ConfigError
 
 CPU = torch.device("cpu")
@@ -119,6 +119,16 @@ def test_glibc_is_told_to_keep_what_is_freed(
     monkeypatch.setattr(sys, "platform", platform)
     keep_freed_memory()
     assert calls == called
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+def test_random_numbers_are_those_of_torchs_own_seed(gpu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: gpu)
+    with torch.random.fork_rng():
+        torch.manual_seed(7)
+        expected = torch.rand(3)
+        seed_torch(7)
+        assert torch.equal(torch.rand(3), expected)
 
 
 def test_a_c_library_without_the_switch_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,12 +76,11 @@ def solve(network: "LinearProbe", settings: LinearProbeSettings, examples: Examp
     """Fill in a probe's weights, and the temperature, gains and shifts that left-out training speakers calibrate."""
     import torch
 
-    # Imported here: threadpoolctl sets an environment variable, and SciPy's solvers take half a second
-    from threadpoolctl import threadpool_limits
-
+    # Imported here: SciPy's solvers take half a second
     from .linear.calibration import Calibration, calibrated
     from .linear.solvers import groups_of, left_out, solved
     from .linear.targets import supervision
+    from .linear.threads import blas_threads
 
     values, speakers = _in_units_of(network, examples), examples.speakers.cpu().numpy()
     weights_of = None if examples.weights is None else examples.weights.cpu().numpy()
@@ -91,12 +90,12 @@ def solve(network: "LinearProbe", settings: LinearProbeSettings, examples: Examp
     if examples.nbytes > BLOCK:
         from .linear.large import fit_large
 
-        with threadpool_limits(torch.get_num_threads(), user_api="blas"):
+        with blas_threads(torch.get_num_threads()):
             examples, steady = _steadied(network, examples, penalty)
             groups = groups_of(speakers) if calibrates else None
             weights, scores = fit_large(network, examples, aims, penalty, groups)
     else:
-        with threadpool_limits(1, user_api="blas"):  # small products wait for threads longer than they take
+        with blas_threads(1):  # small products wait for threads longer than they take
             problem, steady = _problem(network, examples, aims, penalty)
             full = solved(problem)
             scores = left_out(problem, full, speakers) if calibrates else None

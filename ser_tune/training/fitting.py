@@ -10,7 +10,7 @@ from torch import nn
 
 from ..architectures import ARCHITECTURES, BLOCK, PART, Examples, Held, Rows
 from ..architectures.networks import members_of, set_scale
-from ..device import keep_freed_memory
+from ..device import keep_freed_memory, seed_torch
 from ..features import FEATURE_SETS, Scaling
 from ..prediction import Recipe, SegmentReader, UtteranceFeatures, scaling_of_utterances
 from ..tasks import TASKS, Goal
@@ -80,7 +80,7 @@ def prepare_fold(
     config: AnyTrial, data: TrainingData, train: np.ndarray, validation: np.ndarray, *, seed: int, goal: Goal
 ) -> FoldTraining:
     """Seed torch, and make the network and the readers of a fold; the arguments are those of `fit`."""
-    torch.manual_seed(seed)
+    seed_torch(seed)
     recipe = recipe_of(config, data.targets.names, goal)
     network = recipe.build_network()
     architecture = ARCHITECTURES.get(config.model.name)

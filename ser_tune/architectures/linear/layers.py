@@ -15,20 +15,26 @@ __all__ = ["mixing", "weighted_layers"]
 LAYER_ITERATIONS, LAYER_PROGRESS = 60, 1e-4
 """L-BFGS for shares of layers: iterations at most, and the relative progress of a step below which it ends. Shares need
 no digits beyond the second, of which rounding leaves less: with EmoDB and ridge, sums in float32 and in float64 end
-0.02 apart after these iterations."""
+0.02 apart after these iterations. More iterations are no better: the penalty favours features of large variance, and a
+sum of layers has less than a single layer. With Whisper base, the minimum of the loss on nine speakers of EmoDB (by
+sequential quadratic programming over shares, with the best map of each) has layer 2 alone. The UAR of left-out speakers
+is then 0.846, 0.892 and 0.912 instead of 0.899, 0.909 and 0.912 (ridge, penalties of 0.01, 0.1 and 1)."""
 
 
 def weighted_layers(features: np.ndarray, supervision: Supervision, penalty: float) -> np.ndarray:
     """Shares of layers, shape (C,), learned together with a linear map of the weighted sum of features (N, C, F)."""
-    layers, bands = features.shape[1:]
+    count, layers, bands = features.shape
     examples = np.ascontiguousarray(features.transpose(1, 0, 2), dtype=np.float32).reshape(layers, -1)
+    narrow, mixed = np.empty((count, bands), dtype=np.float32), np.empty((count, bands))  # filled again and again
 
     def loss(shares: np.ndarray, weights: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        mixed = (shares.astype(np.float32) @ examples).reshape(-1, bands)
+        np.matmul(shares.astype(np.float32), examples, out=narrow.reshape(-1))
+        mixed[:] = narrow
         scores = mixed @ weights[:, :-1].T + weights[:, -1]
         total, slope = LOSSES[supervision.loss](scores, supervision.targets, supervision.weights)
-        of_shares = (examples @ (slope @ weights[:, :-1]).astype(np.float32).ravel()).astype(np.float64)
-        return total, of_shares, np.column_stack([slope.T @ mixed, slope.sum(axis=0)])
+        of_weights = np.column_stack([slope.T @ mixed, slope.sum(axis=0)])
+        narrow[:] = np.matmul(slope, weights[:, :-1], out=mixed)
+        return total, (examples @ narrow.reshape(-1)).astype(np.float64), of_weights
 
     return _learned(loss, layers, (supervision.targets.shape[1], bands + 1), penalty)
 
