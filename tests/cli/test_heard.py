@@ -37,7 +37,7 @@ def test_a_nested_search_chooses_the_adaptation_and_has_a_curve(
         in (record["notes"])
     )
     rows = {row["heard"]: row for row in record["heard"]}
-    assert list(rows) == ["0", "1", "all"]
+    assert list(rows) == ["0", "1", "3", "all"]
     assert rows["1"]["difference_to_all"] == pytest.approx(rows["1"]["score"] - rows["all"]["score"])
     # The score of the study is that of a draw of as many as its settings have
     assert abs(rows["1"]["score"] - record["scores"][0]["uar"]) < 0.2
