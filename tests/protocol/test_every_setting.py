@@ -24,6 +24,7 @@ MEANINGLESS = {
     **dict.fromkeys(("model", "features", "loss", "segments", "augmentation", "optimizer", "balance", "seed"), NETWORK),
     **dict.fromkeys(("normalisation.kind", "training"), NETWORK),
     **dict.fromkeys(("name", "corpus.label"), ANY_NAME),
+    "adaptation.by_feature": "the same recordings adapt a network, some features more",
     "adaptation.weight": "the same recordings adapt a network, more or less",
     "perturbation": "copies are of training speakers; validation and test speakers are heard as recorded",
     "alignment": "reads training speakers, and unlabelled speech, which is a fact",
