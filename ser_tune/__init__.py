@@ -24,7 +24,6 @@ components, drawing             catalogues and plug-ins; figures
 markdown, spreadsheets, errors  tables in Markdown; safe cells of CSV files; the exceptions
 """
 
-import warnings
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -39,9 +38,6 @@ except PackageNotFoundError:  # a copy inside a registered model, where ser-tune
     __version__ = "bundled"
 
 __all__ = ["__version__", "api", "load_model"]
-
-# tqdm's, where Optuna is imported in a notebook without ipywidgets; no bar of tqdm is shown
-warnings.filterwarnings("ignore", "IProgress not found")
 
 
 def __getattr__(name: str) -> object:

@@ -32,6 +32,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 pytest_plugins = [
+    "tests.closed_files",
     "tests.database_counts",
     "tests.opened_studies",
     "tests.probed_projects",

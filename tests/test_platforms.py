@@ -101,6 +101,10 @@ def _unguarded(source: str) -> list[str]:
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     lines = source.splitlines()
     guarded = set[int]()
+    for node in ast.walk(tree):
+        match node:
+            case ast.If(ast.Name("TYPE_CHECKING"), [*_, last]):  # imports that no program runs
+                guarded.update(range(node.lineno, (last.end_lineno or last.lineno) + 1))
     for function in functions:
         numbers = range(function.lineno, (function.end_lineno or function.lineno) + 1)
         if any(check in lines[number - 1] for number in numbers for check in CHECKS):

@@ -2,11 +2,12 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from multiprocessing import get_all_start_methods, get_context, parent_process
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from threading import Thread
@@ -153,7 +154,7 @@ def _context() -> "ForkServerContext | SpawnContext":
     The server imports once for all workers of this process, those of every search of a nested study; each would take
     seconds. It has neither threads nor a GPU. A group's signals are blocked in it: it ends with this process alone.
     """
-    if "forkserver" not in get_all_start_methods():
+    if sys.platform == "win32":
         return get_context("spawn")
     from multiprocessing import forkserver  # Windows has none
 

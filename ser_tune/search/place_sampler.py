@@ -33,12 +33,14 @@ class PlaceSampler(BaseSampler):
             UnknownNameError: There is no such sampler.
         """
         self._settings, self._sampler = settings, SAMPLERS.get(settings.sampler)
-        self._made: dict[int, BaseSampler] = {}
+        self._made: dict[tuple[int, int], BaseSampler] = {}
 
     def _of(self, trial: FrozenTrial) -> BaseSampler:
-        if trial.number not in self._made:  # a repeated trial draws again from the start
-            self._made = {trial.number: self._build(place_of(trial))}
-        return self._made[trial.number]
+        # A repeated trial draws again from the start; the place of a new trial is not known when it begins
+        attempt = (trial.number, place_of(trial))
+        if attempt not in self._made:
+            self._made = {attempt: self._build(place_of(trial))}
+        return self._made[attempt]
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """As Optuna's sampler does."""

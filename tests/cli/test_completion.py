@@ -79,7 +79,7 @@ def test_completion_knows_every_component_of_its_catalogue() -> None:
     ("command", "nearest"),
     [
         (("study", "--model", "light_cn"), "light_cnn"),
-        (("study", "--model", "light_cnn", "--corpus", "emo-db"), "emodb"),
+        (("study", "--model", "light_cnn", "--corpus", "emodbb"), "emodb"),
         (("study", "--model", "light_cnn", "--features", "logmellspec"), "logmelspec"),
         (("study", "--model", "light_cnn", "--set", "optimizer.learning_rat=1"), "learning_rate"),
         (("study", "--model", "light_cnn", "--sampler", "nsga2sampler"), "NSGAIISampler"),

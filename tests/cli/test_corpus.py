@@ -221,7 +221,7 @@ def test_a_recording_of_two_speakers_is_a_leak_that_a_check_tells_as_a_study_doe
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("check", "nope"), "unknown corpus 'nope'; choose from: aesdd, ased, cafe, crema_d, demo"),
+        (("check", "nope"), "unknown corpus 'nope'; choose from: aesdd, ased, cafe, cmu_mosei, crema_d, demo"),
         (("check", "iemocap"), "corpus iemocap needs its folder; pass --data DIR"),
         (("check", "demo", "--task", "x"), "unknown task of corpus demo 'x'; choose from: all"),
         (("check", "emodb", "--data", "nowhere"), "'nowhere' is not a folder"),

@@ -74,7 +74,8 @@ def test_without_a_pattern_the_names_are_shown_and_a_known_corpus_is_named(
     )
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")  # of datasets
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.usefixtures("closed_by_datasets")
 def test_a_known_layout_needs_no_pattern(call: Call, tmp_path: Path, folder: Path) -> None:
     names = [path.stem for path in sorted(folder.glob("*_*.wav"))]
     rows = [f"{name}.wav,{name.split('_')[0]},{name.split('_')[1]},1" for name in names]

@@ -147,10 +147,10 @@ def test_a_bad_study_file(call: Call, root: Path, tmp_path: Path, text: str | No
     ("arguments", "message"),
     [
         (("study",), "no architecture given; pass --model NAME or a study file"),
-        (("study", "--model", "resnet"), "unknown architecture 'resnet'; choose from: 3d_acrnn, alex_net, attentiv"),
+        (("study", "--model", "nosuch"), "unknown architecture 'nosuch'; choose from: 3d_acrnn, alex_net, attentiv"),
         (
             ("study", "--model", "alex_net", "--corpus", "x"),
-            "unknown corpus 'x'; choose from: aesdd, ased, cafe, crema_d, demo, emodb",
+            "unknown corpus 'x'; choose from: aesdd, ased, cafe, cmu_mosei, crema_d, demo, emodb",
         ),
         (
             ("study", "--model", "alex_net", "--features", "x"),
@@ -162,7 +162,7 @@ def test_a_bad_study_file(call: Call, root: Path, tmp_path: Path, text: str | No
         (("study", "--model", "alex_net", "--keep-models", "some"), "study.keep_models is 'some'"),
         (("study", "--model", "alex_net", "--set", "training.epochs"), "is not an assignment"),
         (("train", "--model", "alex_net", "--set", "a=["), "has no YAML value"),
-        (("options", "--model", "resnet"), "unknown architecture 'resnet'"),
+        (("options", "--model", "nosuch"), "unknown architecture 'nosuch'"),
         (("options", "--model", ""), "unknown architecture ''"),
         (("leaderboard", "--corpus", ""), "unknown corpus ''"),
         (("extract", "--out", "x.txt"), "expected a name that ends in .npz or .pkl"),

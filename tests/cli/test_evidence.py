@@ -207,7 +207,7 @@ def test_results_of_other_protocols_end_with_2_and_what_differs(call: Call, fini
         (("leaderboard", "--format", "html"), "--format is 'html'; choose from: table, markdown, csv, json"),
         (
             ("leaderboard", "--corpus", "emodbb"),
-            "unknown corpus 'emodbb'; choose from: aesdd, ased, cafe, crema_d, demo, emodb",
+            "unknown corpus 'emodbb'; choose from: aesdd, ased, cafe, cmu_mosei, crema_d, demo, emodb",
         ),
         (("replay", "first:9"), "study 'first' has no trial 9"),
         (("confirm", "second"), "no study 'second' in sqlite"),

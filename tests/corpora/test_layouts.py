@@ -19,9 +19,11 @@ from ser_tune.corpora.layouts import Layout, own_layout, table_of
 from ser_tune.corpora.made_table import write_table
 from ser_tune.errors import CorpusError, UnknownNameError
 
-pytestmark = pytest.mark.filterwarnings(  # of calls that audformat and datasets make
-    "ignore:The inplace keyword", "ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"
-)
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The inplace keyword"),  # of calls that audformat makes
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.usefixtures("closed_by_datasets"),
+]
 NAMES = [f"{speaker}_{emotion}.wav" for speaker in "abc" for emotion in ("joy", "sad")]
 
 

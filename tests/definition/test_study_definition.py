@@ -170,7 +170,7 @@ def test_speakers_in_a_study_file_are_text(written: Callable[[str], Path]) -> No
         ({"model.name": "resnet"}, "unknown architecture 'resnet'; choose from: 3d_acrnn, alex_net, attentive_probe"),
         (
             {"corpus.name": "casia"},
-            "unknown corpus 'casia'; choose from: aesdd, ased, cafe, crema_d, demo, emodb, emov_db, emovo, esd",
+            "unknown corpus 'casia'; choose from: aesdd, ased, cafe, cmu_mosei, crema_d, demo, emodb, emov_db",
         ),
         ({"features.name": "mfcc"}, "unknown feature set 'mfcc'; choose from: encoder, logmeldeltaspec, logmelspec"),
         ({"loss.name": "hinge"}, "unknown loss 'hinge'; choose from: bce, binary_focal, ccc, cross_entropy, focal"),

@@ -302,8 +302,8 @@ def test_a_seed_that_fails_is_told(tiny: Callable[..., Any], project: Any, recor
 
     recorder.on_epoch = fail
     fixed = {"optimizer.learning_rate": 0.01, "optimizer.weight_decay": 0.0, "study.trials": 1}
-    for number in (0, 1):  # the second call tries it again
-        words = f"0 of 1 trainings are complete; trial {number} failed: NonFiniteLossError: the loss is nan; the same"
+    words = "0 of 1 trainings are complete; trial 0 failed: NonFiniteLossError: the loss is nan; the same"
+    for _ in range(2):  # the second call tries it again
         with pytest.raises(StudyError, match=words):
             reproduce(Workspace(project), prepare(tiny(**fixed), project), CHEN, recorder)
     assert [config.seed for _, config, _ in recorder.trials] == [0, 0]

@@ -166,7 +166,7 @@ def refusal_of(seed: int, action: Callable[[], Any], refusals: tuple[type[Except
     except refusals as error:
         refusal = str(error)
         assert refusal.strip(), f"seed {seed}: no sentence"
-        assert len(refusal) < 1_000, f"seed {seed}: {len(refusal)} characters: {refusal[:200]}"
+        assert len(refusal) < 1_100, f"seed {seed}: {len(refusal)} characters: {refusal[:200]}"
         assert not {"Traceback", "Error("} & set(refusal.split()), f"seed {seed}: {refusal}"
     assert time.perf_counter() - start < LONGEST_S, f"seed {seed} took too long"
     return refusal

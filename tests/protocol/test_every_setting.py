@@ -89,10 +89,11 @@ COMPANIONS: Mapping[str, Flags] = {
     "adaptation": HEARD,
     "balance": UNION,
     "training": {"training.schedule": "cosine"},
+    "study.prefer": {"study.objectives": ("uar", "wa")},
     "alignment": ADVERSARIAL,
     "perturbation": {"perturbation.copies": 1, "perturbation.pitch_semitones": 1.0, "perturbation.noise_snr_db": 10.0},
 }
-"""What settings of a section need."""
+"""What a setting, or the settings of a section, need."""
 
 
 @pytest.fixture
@@ -172,6 +173,7 @@ def _others(leaf: Leaf, present: object) -> list[object]:
         "study.pruner": ["none"],
         "study.promotion": ["always"],
         "study.keep_models": [3],
+        "study.prefer": ["wa"],
         "study.executor": ["ray"],
         "study.ray_address": ["auto"],
         "study.tests": ["studies/gates/default.yaml"],
@@ -186,7 +188,7 @@ def test_no_other_setting_changes_the_fingerprint(of: Of, folder: Path, tiny: Ca
     for leaf in _all_leaves(tiny):
         if leaf.path in MEANINGFUL or leaf.path in UNTRIED:
             continue
-        base = COMPANIONS.get(leaf.path.partition(".")[0], {})
+        base = COMPANIONS.get(leaf.path, COMPANIONS.get(leaf.path.partition(".")[0], {}))
         if (key := str(sorted(base))) not in known:
             known[key] = _found(of, base).fingerprint
         for value in _others(leaf, leaf.default):
