@@ -42,6 +42,10 @@ class Values(dict[str, str]):
             self[again] = value if isinstance(value, str) else repr(value)
 
 
+PROMOTED = "★ "
+"""Beginning of the names of registered trials' runs, which earlier code does not write."""
+
+
 def collected(project: Path, printed: Values) -> Values:
     """Everything that the studies of a project left behind.
 
@@ -75,7 +79,7 @@ def _runs(mlflow: sqlite3.Connection) -> dict[str, str]:
     rows = mlflow.execute(
         "select run_uuid, e.name, runs.name from runs join experiments e using (experiment_id) order by start_time"
     ).fetchall()
-    own = {identifier: (experiment, name) for identifier, experiment, name in rows}
+    own = {identifier: (experiment, name.removeprefix(PROMOTED)) for identifier, experiment, name in rows}
 
     def path(identifier: str) -> str:
         experiment, name = own[identifier]
@@ -119,7 +123,7 @@ def _add_runs(values: Values, mlflow: sqlite3.Connection, runs: Mapping[str, str
         values.add(f"run/{runs[run]}/status", f"{status}, {stage}")
     for table, kind in (("params", "parameter"), ("tags", "tag")):
         for run, key, value in mlflow.execute(f"select run_uuid, key, value from {table}"):
-            values.add(f"run/{runs[run]}/{kind}/{key}", value)
+            values.add(f"run/{runs[run]}/{kind}/{key}", value.removeprefix(PROMOTED))
     # A study that is run again logs the same points again
     points = "select distinct run_uuid, key, step, case when is_nan then 'nan' else value end as value from metrics"
     for run, key, step, value in mlflow.execute(f"{points} order by run_uuid, key, step, value"):
