@@ -65,7 +65,7 @@ class ProgressObserver(StudyObserver):
     def study_started(self, start: "StudyStart") -> None:
         """Say what will run."""
         self._start, self._began = start, time.monotonic()
-        self._best = start.before.best
+        self._best = start.before.leader
         self._run, self._spoke = 0, time.monotonic()
         self._states.clear()
         self._epochs, self._folds_ended = dict[int, int](), dict[int, int]()

@@ -129,6 +129,8 @@ class StudySummary:
     best: tuple[int, float] | None
     """Number and pooled validation score of the best trial; after a confirmation, of the winner's median seed. Where
     the study prefers another objective than the first, of the trial of the front that is best by that."""
+    leader: tuple[int, float] | None
+    """Number and pooled validation score of the searched trial that is best by the first objective in its search."""
     first: float | None
     """Pooled validation score of the first complete trial."""
     finished: Mapping[int, TrialState]

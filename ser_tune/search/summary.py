@@ -62,7 +62,8 @@ def summarise(study: optuna.Study, *, interrupted: bool = False, failures: Seque
     definition = stored_definition(study)
     objective = definition.objective
     gain = gain_of(trials, definition.plan, definition.measures)
-    ranked = best_trials(searched_trials(complete), objective)
+    searched = best_trials(searched_trials(complete), objective)
+    ranked = searched
     front = front_of(trials, definition.measures)
     if gain is not None:
         ranked = [trial for trial in complete if trial.number == gain.winner.middle]
@@ -76,6 +77,7 @@ def summarise(study: optuna.Study, *, interrupted: bool = False, failures: Seque
         pruned=sum(trial.state == TrialState.PRUNED for trial in trials),
         failed=sum(trial.state == TrialState.FAIL and is_counted(trial) for trial in trials),
         best=next(((trial.number, value_of(trial)) for trial in ranked), None),
+        leader=next(((trial.number, value_of(trial)) for trial in searched), None),
         first=next(map(value_of, complete), None),
         finished=finished_trials(study),
         interrupted=interrupted,

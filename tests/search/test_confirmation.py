@@ -170,6 +170,11 @@ def test_a_study_ends_with_its_confirmation(run: Any, recorder: Any, project: Pr
     assert (corrected.winner, corrected.trials) == (winner.trial, summary.complete - 2)
     assert run(10).best == summary.best
     assert recorder.started[-1].trials_to_run == 0
+    scores = {trial.number: trial.value for trial in study.trials[:8] if trial.value is not None}
+    leader = max(
+        scores, key=lambda number: (scores[number], -number)
+    )  # progress goes on with it, not with a seed's score
+    assert recorder.started[-1].before.leader == (leader, scores[leader])
     assert np.isfinite(winner.mean)
 
     # With a larger total the search goes on, and what is then best is confirmed
