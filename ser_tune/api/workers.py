@@ -149,13 +149,13 @@ def run_workers(
 
 
 def _context() -> "ForkServerContext | SpawnContext":
-    """Return how workers start: forked by a server that has imported what they need, where the system can fork.
+    """Return how workers start: forked by a server that has imported what they need, where that is safe.
 
     The server imports once for all workers of this process, those of every search of a nested study; each would take
     seconds. It has neither threads nor a GPU. A group's signals are blocked in it: it ends with this process alone.
     """
-    if sys.platform == "win32":
-        return get_context("spawn")
+    if sys.platform == "win32" or sys.platform == "darwin":
+        return get_context("spawn")  # Apple's libraries do not survive a fork
     from multiprocessing import forkserver  # Windows has none
 
     context = get_context("forkserver")
