@@ -15,10 +15,11 @@ import typer
 from typer.core import TyperCommand
 
 from ..api.arguments import Argument
-from ..errors import valid_names
+from ..errors import ConfigError, valid_names
 from .completion import COMPONENTS, completion_of, component_names, spelled
 from .docstrings import documented
 from .guesses import understood
+from .usage_errors import usage_errors
 from .written_arguments import READERS
 
 if TYPE_CHECKING:
@@ -46,12 +47,12 @@ class Forms:
         """The format to print: the value of `--format`, or `json` with `--json`.
 
         Raises:
-            BadParameter: There is no such format, or both options are given.
+            ConfigError: There is no such format, or both options are given.
         """
         if form not in self.names:
-            raise typer.BadParameter(f"--format is '{form}'; choose from: {valid_names(form, self.names)}")
+            raise ConfigError(f"--format is '{form}'; choose from: {valid_names(form, self.names)}")
         if as_json and form not in ("table", "json"):
-            raise typer.BadParameter(f"pass --json or --format {form}, not both")
+            raise ConfigError(f"pass --json or --format {form}, not both")
         return "json" if as_json else form
 
 
@@ -112,7 +113,11 @@ def register(
             return super().get_params(ctx)
 
         def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - Typer's
-            return super().parse_args(ctx, args if ctx.resilient_parsing else understood(self, ctx, args))
+            if ctx.resilient_parsing:
+                return super().parse_args(ctx, args)
+            arguments = understood(self, ctx, args)
+            with usage_errors(ctx.command_path, arguments):
+                return super().parse_args(ctx, list(arguments))
 
     name = name or function.__name__.replace("_", "-")
     app.command(name, cls=Deferred, help=documented(function).summary)(lambda: None)

@@ -157,7 +157,7 @@ def test_a_recording_without_speech_is_named(call: Call, finished: Any, tmp_path
         (("a.wav", "--csv", "--format", "json"), "pass --csv or --format json, not both"),
         (("a.wav", "b.wav", "--timeline", "--plot", "a.png"), "--plot draws one recording; got 2 files"),
         (("a.wav", "--timeline", "--segments", "--format", "rttm"), "drop --segments"),
-        (("a.wav", "--min-confidence", "2"), "Input should be less than or equal to 1"),
+        (("a.wav", "--min-confidence", "2"), "--min-confidence is '2'; expected a value less than or equal to 1"),
         (("a.wav", "--out", "none/out.csv"), "--out is 'none/out.csv'; expected a file's name in an existing folder"),
         (("a.wav", "b.wav", "--plot", "a.png"), "--plot draws one utterance; got 2 files"),
         (("a.wav", "--plot", "a.gif"), "--plot is 'a.gif'; expected a name that ends in .pdf, .png, .svg"),

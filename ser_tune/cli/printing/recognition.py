@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
 from ... import api, recordings, registry
 from ...api.arguments import Argument
 from ...drawing import refuse_other_picture
@@ -77,18 +75,18 @@ def print_predictions(
         out: Write to this file, not to standard output.
     """
     if csv and (as_json or form not in ("table", "csv")):
-        raise typer.BadParameter(f"pass --csv or --{'json' if as_json else f'format {form}'}, not both")
+        raise ConfigError(f"pass --csv or --{'json' if as_json else f'format {form}'}, not both")
     forms = Forms((*FORMS, *LABEL_FORMS) if timeline else FORMS)
     output = _Output(forms.chosen("csv" if csv else form, as_json=as_json), out)
     of_whole = "--error-rate" if error_rate is not None else "--speaker" if call.arguments.get("speaker") else ""
     if of_whole and (timeline or segments or plot is not None):
         option = "--timeline" if timeline else "--segments" if segments else "--plot"
-        raise typer.BadParameter(f"{of_whole} is of whole utterances; drop it or {option}")
+        raise ConfigError(f"{of_whole} is of whole utterances; drop it or {option}")
     if not timeline:
         _print_utterances(call.arguments, output, by_segment=segments, min_confidence=min_confidence, picture=plot)
         return
     if segments and output.form in LABEL_FORMS:
-        raise typer.BadParameter(f"--format {form} has a label for every passage; drop --segments")
+        raise ConfigError(f"--format {form} has a label for every passage; drop --segments")
     _print_timelines(
         call.arguments, output, by_window=segments, window_s=window, min_confidence=min_confidence, picture=plot
     )

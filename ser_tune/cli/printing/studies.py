@@ -4,9 +4,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import typer
-
 from ... import api, tracking
+from ...errors import ConfigError
 from ...folds import SIDES, selection_note
 from ...metrics import score_in
 from ...resampling import describe_score, with_interval
@@ -52,7 +51,7 @@ def print_study(
         _print_training(call, as_json=as_json, tracking_uri=tracking_uri, searched=True)
         return
     if refit or rule:
-        raise typer.BadParameter("--nested registers nothing, so --refit and --rule mean nothing with it")
+        raise ConfigError("--nested registers nothing, so --refit and --rule mean nothing with it")
     arguments = {name: value for name, value in call.arguments.items() if name != "refit"}
     found = Call(api.nested, arguments)()
     if as_json:

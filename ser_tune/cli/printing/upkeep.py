@@ -6,10 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ... import api
 from ...api.arguments import Argument
+from ...errors import ConfigError
 from ...metrics import DEFAULT_METRIC
 from ..console import notes, print_json, print_table, results
 from ..registration import Call
@@ -84,7 +83,7 @@ def print_status(
         as_json: Print JSON.
     """
     if watch and as_json:
-        raise typer.BadParameter("pass --watch or --json, not both")
+        raise ConfigError("pass --watch or --json, not both")
     refuse_no_file(html, "--html")
     found: Sequence[StudyStatus] = ()
     first = True
