@@ -201,10 +201,11 @@ class ProgressObserver(StudyObserver):
         self._trials, self._folds = None, {}
         if summary.interrupted:
             done = summary.complete + summary.pruned + summary.failed
-            trials, folds = (
-                f"{count} {what}{'s' * (count != 1)}" for count, what in ((done, "trial"), (self._kept_folds, "fold"))
-            )
-            kept = f"{trials} and {folds} of the next kept" if self._kept_folds else f"{trials} kept"
+            # A trial whose end was not stored any more goes on from its folds, as one that was interrupted
+            unstored = [number for number, (_, state) in self._states.items() if summary.finished.get(number) != state]
+            left = self._kept_folds + sum(self._folds_ended[number] for number in unstored)
+            trials, folds = (f"{count} {what}{'s' * (count != 1)}" for count, what in ((done, "trial"), (left, "fold")))
+            kept = f"{trials} and {folds} of the next kept" if left else f"{trials} kept"
             notes.print(f"interrupted: {kept}; the same command continues", markup=False)
 
 

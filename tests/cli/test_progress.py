@@ -11,7 +11,7 @@ from rich.console import Console
 from ser_tune.cli import progress
 from ser_tune.config import Project
 from ser_tune.protocol import prepare
-from ser_tune.search import Fanout, run_study
+from ser_tune.search import Fanout, StudyObserver, run_study
 
 
 @pytest.mark.slow
@@ -81,3 +81,23 @@ def test_several_observers_are_told_in_order(recorder: Any) -> None:
     for one in (recorder, second):
         assert (one.started, one.outcomes, one.summaries) == (["start"], ["outcome"], ["summary"])
         assert (one.trials, len(one.epochs)) == ([(3, "config", {})], 1)
+
+
+@pytest.mark.slow
+def test_folds_of_a_trial_whose_end_was_not_stored_any_more_are_counted(
+    tiny: Callable[..., Any], project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupting(StudyObserver):
+        def trial_finished(self, outcome: Any) -> None:
+            raise KeyboardInterrupt  # after its line was printed, before Optuna knows of it
+
+    lines = io.StringIO()
+    monkeypatch.setattr(progress, "notes", Console(file=lines, width=200, highlight=False))
+    prepared = prepare(tiny(name="cut", **{"training.epochs": 1, "study.trials": 2}), project)
+    with progress.ProgressObserver() as observer:
+        assert run_study(prepared, project, Fanout(observer, Interrupting())).interrupted
+    assert "trial 0: UAR" in lines.getvalue()
+    assert "interrupted: 0 trials and 3 folds of the next kept; the same command continues" in lines.getvalue()
+    with progress.ProgressObserver() as observer:
+        run_study(prepared, project, observer)
+    assert lines.getvalue().count("was trained before the interruption") == 3
