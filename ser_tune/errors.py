@@ -24,6 +24,7 @@ __all__ = [
     "TrackingError",
     "UnknownNameError",
     "brief",
+    "reason_in",
     "valid_names",
 ]
 
@@ -143,3 +144,17 @@ def brief(value: object) -> str:
         return "a number of more than 4000 digits"
     half = LONGEST_VALUE // 2
     return text if len(text) <= LONGEST_VALUE else f"{text[: half - 1]}…{text[-half:]}"
+
+
+LONGEST_REASON = 300
+"""Characters of a library's message inside a message."""
+
+
+def reason_in(error: BaseException) -> str:
+    r"""The message of a library's error on one line, shortened; the name of its class where it has none.
+
+    >>> reason_in(ValueError("Schema was different: \n  a\n  b")), reason_in(KeyError())
+    ('Schema was different: a b', 'KeyError')
+    """
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= LONGEST_REASON else f"{text[: LONGEST_REASON - 1]}…"

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CorpusError, UnknownNameError
+from ..errors import CorpusError, SerTuneError, UnknownNameError, reason_in
 from .columns import read_header
 from .label_columns import DIMENSIONS, SEVERAL, side_of
-from .layouts import COLUMNS, META, Layout
+from .layouts import COLUMNS, META, Layout, ratings_in
 from .utterance import Annotation, Utterance
 
 if TYPE_CHECKING:
@@ -66,10 +66,11 @@ def read_audformat(folder: Path, columns: Mapping[str, str]) -> Layout:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of audformat's calls of pandas
         try:
-            database = audformat.Database.load(str(folder))
-        except Exception as error:
-            raise CorpusError(f"'{folder / HEADER}' cannot be read: {str(error).splitlines()[0]}") from None
-        return _Reader(folder, database, columns).layout()
+            return _Reader(folder, audformat.Database.load(str(folder)), columns).layout()
+        except SerTuneError:
+            raise
+        except Exception as error:  # of many kinds; tables are read when their cells are
+            raise CorpusError(f"'{folder / HEADER}' cannot be read: {reason_in(error)}") from None
 
 
 class _Reader:
@@ -117,9 +118,7 @@ class _Reader:
                 attributes=tuple(
                     (name.removeprefix(META), known[name]) for name in ("gender", *further) if known.get(name)
                 ),
-                annotation=Annotation(
-                    dimensions=tuple((name, float(found[name])) for name in sorted(DIMENSIONS) if found[name])
-                ),
+                annotation=Annotation(dimensions=ratings_in(found, self.folder / key[0])),
                 split=sides.get(key) or sides.get((key[0], *WHOLE)) or "",
                 language=_language(known.get("language") or language),
             )

@@ -4,16 +4,17 @@ Read through the package datasets, without decoding and without the network. Rec
 tables are written beside the table that is made.
 """
 
+import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CorpusError, UnknownNameError
+from ..errors import CorpusError, UnknownNameError, reason_in
 from .columns import read_header
 from .label_columns import DIMENSIONS, SEVERAL, side_of
-from .layouts import COLUMNS, META, Layout
+from .layouts import COLUMNS, META, Layout, ratings_in
 from .name_pattern import AUDIO_ENDINGS
 from .utterance import Annotation, Utterance
 
@@ -84,16 +85,30 @@ def _opened(folder: Path) -> Sequence[_Part]:
     if not folder.is_dir():
         raise CorpusError(f"'{folder}' is not a folder; expected that of a data set")
     datasets.disable_progress_bars()
-    datasets.logging.set_verbosity_error()
+    datasets.logging.set_verbosity(logging.CRITICAL)  # it raises what it logs
     try:
         if any((folder / name).is_file() for name in SAVED):
             found = datasets.load_from_disk(str(folder))
         else:
             found = datasets.load_dataset(str(folder), streaming=True)
     except Exception as error:
-        raise CorpusError(f"'{folder}' is no data set of Hugging Face: {str(error).splitlines()[0]}") from None
+        raise CorpusError(f"'{folder}' is no data set of Hugging Face: {reason_in(error)}") from None
     splits = found.items() if isinstance(found, dict) else [("", found)]
-    return [_Part(str(name), own.features, own.with_format("arrow").iter(BATCH)) for name, own in splits]
+    if any(own.features is None for _, own in splits):
+        raise CorpusError(f"no recordings are in '{folder}'; expected those that its metadata name")
+    return [_Part(str(name), own.features, _read(folder, own)) for name, own in splits]
+
+
+def _read(folder: Path, rows: Any) -> Iterator[Any]:  # noqa: ANN401 - a data set of the package
+    """The rows of a split in batches.
+
+    Raises:
+        CorpusError: They cannot be read.
+    """
+    try:
+        yield from rows.with_format("arrow").iter(BATCH)
+    except Exception as error:  # of many kinds, by format
+        raise CorpusError(f"'{folder}' cannot be read: {reason_in(error)}") from None
 
 
 def _names(folder: Path, there: Sequence[str], written: Mapping[str, str]) -> Mapping[str, str]:
@@ -186,7 +201,7 @@ def _utterance(cells: Mapping[str, Any], path: Path, side: str) -> Utterance:
         ),
         annotation=Annotation(
             emotions=tuple(sorted(map(str, [several] if isinstance(several, str) else several))),
-            dimensions=tuple((name, float(texts[name])) for name in sorted(DIMENSIONS) if name in texts),
+            dimensions=ratings_in(texts, path),
         ),
         split=side,
         language=texts.get("language", ""),

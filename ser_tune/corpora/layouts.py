@@ -1,5 +1,6 @@
 """Tables of recordings whose labels a known layout has: a reader's utterances, written as a table."""
 
+import math
 import unicodedata
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from .manifest import META
 from .names import is_placeholder
 from .utterance import Utterance
 
-__all__ = ["COLUMNS", "META", "Layout", "own_layout", "table_of"]
+__all__ = ["COLUMNS", "META", "Layout", "own_layout", "ratings_in", "table_of"]
 
 NOBODY = "unknown"
 """Speaker in a table of utterances whose speaker the layout does not name."""
@@ -61,6 +62,23 @@ def own_layout(source: CorpusSource, folder: Path, cache: Path) -> Layout:
     if any(own.annotation.secondary or own.annotation.ratings for own in utterances):
         remarks.append("not in the table: secondary emotions, and the ratings of single annotators")
     return Layout(utterances, {ALL: f"the names and tables of corpus {source.name}"}, remarks=tuple(remarks))
+
+
+def ratings_in(cells: Mapping[str, str], path: Path) -> tuple[tuple[str, float], ...]:
+    """The ratings of a recording by dimension, from its cells by column; an empty or undefined one is none.
+
+    Raises:
+        CorpusError: A rating is no number.
+    """
+    found = []
+    for name in sorted(DIMENSIONS):
+        try:
+            value = float(cells.get(name) or "nan")
+        except ValueError:
+            raise CorpusError(f"{name} of '{path}' is '{cells[name]}'; expected a number") from None
+        if not math.isnan(value):
+            found.append((name, value))
+    return tuple(found)
 
 
 def table_of(layout: Layout, folder: Path, table: Path, *, mapping: Mapping[str, str] | None = None) -> MadeTable:

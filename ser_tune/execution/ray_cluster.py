@@ -18,7 +18,7 @@ from typing import Any
 
 from ..config import SearchSettings
 from ..corpora import Utterance
-from ..errors import ConfigError, ExecutionError
+from ..errors import ConfigError, ExecutionError, reason_in
 from ..features import Extracted, Extractor
 from ..training import FittedNetwork, FoldJob
 from .base import ExecutorSource, Keep, OnEpoch, TrainHere
@@ -189,8 +189,8 @@ def _connect(ray: Any, address: str | None) -> None:  # noqa: ANN401 - the packa
             socket.create_connection((place[1], int(place[2])), REACHED_S).close()
         ray.init(address=address, logging_level="ERROR", log_to_driver=False)
     except Exception as error:  # ConnectionError, RuntimeError and others
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ExecutionError(f"the Ray cluster at '{address or 'this machine'}' cannot be reached: {reason}") from None
+        where = f"the Ray cluster at '{address or 'this machine'}'"
+        raise ExecutionError(f"{where} cannot be reached: {reason_in(error)}") from None
 
 
 def _queue(ray: Any) -> Any:  # noqa: ANN401 - of the package
