@@ -1,8 +1,8 @@
 """Numbers of trials, as users see them: places in the study, which an interruption does not change.
 
-Optuna gives a trial that is run again a new number, so its numbers have holes after an interruption. Here the last
-attempt of each place stands for the trial, under the place as its number. Studies of earlier versions in which trials
-were run again keep Optuna's numbers: their runs in MLflow have them.
+Optuna gives a trial that is run again a new number, so its numbers have holes after an interruption. Users see only
+the last attempt of each place, and the place as its number. A study of an earlier version that has such holes keeps
+Optuna's numbers, which its runs in MLflow have.
 """
 
 import copy

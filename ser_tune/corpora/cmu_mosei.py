@@ -1,4 +1,4 @@
-"""CMU-MOSEI: 23,453 sentences of 3,228 videos of YouTube; sentiment and the strength of six emotions, English.
+"""CMU-MOSEI: 23,453 sentences of 1,000 speakers on YouTube; sentiment and the strength of six emotions, English.
 
 Three annotators rated each sentence: sentiment from -3 to 3, each emotion from 0 (absent) to 3. Who speaks in which
 video is not published, so videos are the speakers: the same person may be on two sides of a fold. The owners' lists of

@@ -74,7 +74,7 @@ MEANINGFUL: Mapping[str, tuple[Flags, tuple[object, ...]]] = {
     "training.selection": ({}, ("best_validation_score", "best_validation_loss", "smoothed_validation_score")),
     "study.objectives": ({}, (("wa",), ("uar", "wa"))),
 }
-"""Settings that change it: what they need, and values of which each has a fingerprint of its own.
+"""Settings that change the fingerprint: the settings that each needs, and values with unlike fingerprints.
 
 Without values here: another corpus has another digest, styles are those of few corpora, and `corpus.task` brings tasks.
 """
