@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 __all__ = ["ResultT", "Shared"]
@@ -19,14 +20,11 @@ ResultT = TypeVar("ResultT", bound=Sized)
 
 
 class Shared:
-    """Results by all that they depend on; those that were not used for longest make room for new ones.
-
-    A thread has its own.
-    """
+    """Results by all that they depend on, for all threads; those not used for longest make room for new ones."""
 
     def __init__(self, bound: float) -> None:
         """Keep nothing yet, and never more than `bound` bytes."""
-        self._bound = bound
+        self._bound, self._lock = bound, Lock()
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
         self._bytes = 0
 
@@ -42,14 +40,16 @@ class Shared:
             key: All that the result depends on, and its kind.
             make: Computes the result.
         """
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            found: ResultT = self._kept[key]
-            return found
-        made = make()
-        if made.nbytes <= self._bound:
-            self._kept[key] = made
-            self._bytes += made.nbytes
-            while self._bytes > self._bound:
-                self._bytes -= self._kept.popitem(last=False)[1].nbytes
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                found: ResultT = self._kept[key]
+                return found
+        made = make()  # without the lock: another thread may make the same meanwhile, and the first is kept
+        with self._lock:
+            if made.nbytes <= self._bound and key not in self._kept:
+                self._kept[key] = made
+                self._bytes += made.nbytes
+                while self._bytes > self._bound:
+                    self._bytes -= self._kept.popitem(last=False)[1].nbytes
         return made

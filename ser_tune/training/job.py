@@ -4,11 +4,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import torch
 
-from ..architectures import Shared
+from ..architectures import ARCHITECTURES, Shared
 from ..device import using_threads
 from ..features import FEATURE_SETS, open_features
 from ..prediction import UtteranceFeatures
@@ -22,6 +23,9 @@ __all__ = ["CachedData", "DataReader", "FoldJob", "train_fold"]
 
 SHARED = 2**29
 """Most bytes of results that a process keeps for other trials, such as the scaled inputs of a solver's folds."""
+
+QUICK = 2**25
+"""Most bytes of the inputs of a fold that is solved within a second or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +56,24 @@ class FoldJob:
     """Seed of all random numbers."""
     goal: Goal
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether it is solved, without random numbers, from inputs so few that other folds are solved beside it."""
+        architecture, config = ARCHITECTURES.get(self.config.model.name), self.config
+        if architecture.solve is None or not architecture.means or config.training.device != "cpu":
+            return False
+        channels, bands = FEATURE_SETS.get(config.features.name).shape(config.features)
+        return 4 * channels * bands * len(self.train) * (config.perturbation.copies + 1) <= QUICK
+
 
 class DataReader:
-    """Reads the features that jobs name."""
+    """Reads the features that jobs name, in any thread."""
 
     def __init__(self, folder: Path) -> None:
         """Start without features; `folder` is the feature cache."""
         self._folder = folder
         self._read: dict[tuple[str, ...], UtteranceFeatures] = {}
-        self._shared = Shared(SHARED)
+        self._shared, self._lock = Shared(SHARED), Lock()
 
     def __call__(self, data: CachedData, config: AnyTrial) -> TrainingData:
         """The features on the configuration's device, and the targets.
@@ -70,13 +83,14 @@ class DataReader:
         """
         channels, device = config.features.model_dump_json(), config.training.device
         keys = [(entry, channels, device) for entry in data.features]
-        # What this job reads, and no more: a search over feature settings must not pile them up
-        self._read = {key: self._read[key] for key in keys if key in self._read}
-        for key in keys:
-            if key not in self._read:
-                store = open_features(self._folder, key[0], FEATURE_SETS.get(config.features.name), config.features)
-                self._read[key] = UtteranceFeatures.of(store, torch.device(device))
-        clean, *others = (self._read[key] for key in keys)
+        with self._lock:
+            # What this job reads, and no more: a search over feature settings must not pile them up
+            self._read = {key: self._read[key] for key in keys if key in self._read}
+            for key in keys:
+                if key not in self._read:
+                    store = open_features(self._folder, key[0], FEATURE_SETS.get(config.features.name), config.features)
+                    self._read[key] = UtteranceFeatures.of(store, torch.device(device))
+            clean, *others = (self._read[key] for key in keys)
         unlabelled = others.pop() if data.unlabelled else None
         return TrainingData(
             clean,
