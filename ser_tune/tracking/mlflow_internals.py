@@ -9,8 +9,8 @@ import json
 import sqlite3
 import time
 import zlib
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -25,6 +25,7 @@ from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
 from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
 from mlflow.telemetry import set_telemetry_client
 from mlflow.types.schema import Array
+from mlflow.utils import environment
 from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import (
     MLFLOW_GIT_COMMIT,
@@ -57,6 +58,7 @@ __all__ = [
     "saved_view",
     "store_artifacts",
     "system_monitors",
+    "unchecked_requirements",
     "version_address",
     "view_address",
 ]
@@ -110,6 +112,21 @@ def follow_moved_artifacts(connection: sqlite3.Connection, folder: str) -> None:
 def decide_telemetry() -> None:
     """Start or end MLflow's telemetry by the environment variables of now, as MLflow does when it is imported."""
     set_telemetry_client()  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def unchecked_requirements() -> Iterator[None]:
+    """Within this context, MLflow does not compare the requirements of a model that it writes with what is installed.
+
+    The comparison reads the file lists of all installed packages, which takes a second of each process.
+    """
+    name = "warn_dependency_requirement_mismatches"
+    check = getattr(environment, name)
+    try:
+        setattr(environment, name, lambda requirements: None)
+        yield
+    finally:
+        setattr(environment, name, check)
 
 
 def is_older_schema(revision: str) -> bool:

@@ -157,3 +157,10 @@ def test_importing_the_room_changes_no_setting_of_the_process() -> None:
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW")}
     subprocess.run([sys.executable, "-W", "default", "-c", script], env=environment, check=True)
+
+
+def test_requirements_are_checked_again_after_the_context() -> None:
+    warned = mlflow_internals.environment.warn_dependency_requirement_mismatches
+    with mlflow_internals.unchecked_requirements():
+        assert mlflow_internals.environment.warn_dependency_requirement_mismatches is not warned
+    assert mlflow_internals.environment.warn_dependency_requirement_mismatches is warned

@@ -18,6 +18,7 @@ import pytest
 import soundfile
 import torch
 from mlflow.exceptions import MlflowException
+from mlflow.utils import requirements_utils
 
 import ser_tune
 from ser_tune import prediction
@@ -103,7 +104,7 @@ def test_a_champion_predicts_where_ser_tune_is_not_installed(
         assert {label: row[label] for label in one.probabilities} == pytest.approx(one.probabilities, abs=1e-6)
 
 
-def test_mlflow_checks_the_requirements_of_a_study_s_models_once(
+def test_mlflow_writes_the_frame_of_a_study_s_models_once_and_checks_no_requirements(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saves: list[object] = []
@@ -112,6 +113,8 @@ def test_mlflow_checks_the_requirements_of_a_study_s_models_once(
         mlflow.pyfunc, "save_model", lambda *where, **how: (saves.append(where), original(*where, **how))
     )
     package._frame.cache_clear()
+    checked: list[object] = []
+    monkeypatch.setattr(requirements_utils, "_check_requirement_satisfied", checked.append)
     described = []
     for number, labels in enumerate((("joy", "anger"), ("joy", "anger"), ("joy", "fear"))):
         recipe = _recipe(labels)
@@ -121,6 +124,7 @@ def test_mlflow_checks_the_requirements_of_a_study_s_models_once(
         assert [column.name for column in model.signature.outputs] == ["label", *labels]
         described.append(model)
     assert len(saves) == 2
+    assert checked == []
     assert len({model.model_uuid for model in described}) == 3
     assert described[0].utc_time_created < described[1].utc_time_created
 
