@@ -5,6 +5,7 @@ parts, and statistics (scalings, class weights) that were fitted on more than th
 recordings are compared before features are extracted.
 """
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from ..corpora import Corpus, Sounds
 from ..errors import LeakError
 from ..features import Moments, Scaling
 from ..folds import Fold, never_seen
-from ..likeness import near_identical
+from ..likeness import Likeness, near_identical
 from ..prediction import UtteranceFeatures
 from ..training import AnyTrial, TrainingData, fold_statistics
 
@@ -92,10 +93,24 @@ def bond_of_likeness(corpus: Corpus, sounds: Sounds) -> Bond:
 
     Turns of one session may overlap in time, and its speakers may validate and be tested: they are not bound.
     """
-    pairs = [(pair.first, pair.second) for pair in near_identical(sounds.fingerprints)]
+    pairs = [(pair.first, pair.second) for pair in _near_identical(sounds)]
     group = [utterance.group for utterance in corpus.utterances]
     apart = [(first, second) for first, second in pairs if not group[first] or group[first] != group[second]]
     return Bond(NEARLY, [pair for pair in apart if sounds.digests[pair[0]] != sounds.digests[pair[1]]])
+
+
+_compared: dict[bytes, list[Likeness]] = {}
+"""Digest of the sounds that were compared last, and their pairs: all searches of a nested study have the same."""
+
+
+def _near_identical(sounds: Sounds) -> list[Likeness]:
+    """The near-identical pairs of a corpus; digests of sounds decide their fingerprints."""
+    key = hashlib.sha256("".join(sounds.digests).encode()).digest()
+    if key not in _compared:
+        found = near_identical(sounds.fingerprints)
+        _compared.clear()
+        _compared[key] = found
+    return _compared[key]
 
 
 def find_leaks(

@@ -117,7 +117,7 @@ class _Session:
     def trainer(self) -> Trainer:
         about = {} if self.stored is None else self.stored.user_attrs
         picked = {key: about.get(key) for key in ("precision", "threads")}
-        return Trainer(self.prepared, self.project.cache, **picked, observer=self.observer)
+        return Trainer(self.prepared, self.project.cache, **picked, observer=self.observer, led=self.role == "led")
 
     def start(
         self, study: optuna.Study, trainer: Trainer | None, notes: Sequence[str], to_run: int, largest: int
