@@ -1,31 +1,11 @@
 """Packages of somebody else's, as pip installs them."""
 
-import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
-
-
-@dataclass(frozen=True)
-class Shell:
-    """Where commands run, with the package installed or not."""
-
-    root: Path
-    site: Path
-    cache: Path
-
-    def __call__(self, *command: object, plugin: bool = True) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | {"SER_TUNE_CACHE": str(self.cache), "PYTHONPATH": str(self.site) if plugin else ""}
-        return subprocess.run(
-            [str(one) for one in command], cwd=self.root, env=environment, capture_output=True, text=True, check=False
-        )
-
-    def ser_tune(self, *arguments: object, plugin: bool = True) -> subprocess.CompletedProcess[str]:
-        return self(Path(sys.executable).with_name("ser-tune"), *arguments, plugin=plugin)
 
 
 @pytest.fixture
@@ -48,3 +28,30 @@ def install(tmp_path: Path) -> Callable[[Mapping[str, str]], Path]:
         return tmp_path / "site"
 
     return _install
+
+
+@pytest.fixture
+def plug_in(
+    install: Callable[[Mapping[str, str]], Path], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[Mapping[str, str]], None]]:
+    """Install a package for this process, until the test ends, and for those that it starts."""
+    sites: list[Path] = []
+
+    def _plug_in(files: Mapping[str, str]) -> None:
+        sites.append(install(files))
+        monkeypatch.syspath_prepend(sites[-1])
+        monkeypatch.setenv("PYTHONPATH", str(sites[-1]))
+        _forget_plugins()
+
+    yield _plug_in
+    _forget_plugins()
+    for name, module in list(sys.modules.items()):
+        if any(Path(str(getattr(module, "__file__", None) or "")).is_relative_to(site) for site in sites):
+            del sys.modules[name]
+
+
+def _forget_plugins() -> None:
+    """Let ser-tune, and the copies of it in registered models, look for installed packages again."""
+    for module in list(sys.modules.values()):
+        if Path(str(getattr(module, "__file__", None) or "")).name == "components.py":
+            module._installed.cache_clear()

@@ -1,6 +1,8 @@
 """A package of somebody else's, with a component of every kind: installed, trained, promoted, loaded by name."""
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from tests.plugins.conftest import Shell
+from tests.conftest import Told
 
 PACKAGE = {
     "pyproject.toml": """
@@ -214,66 +216,74 @@ TRAINED = (
 )
 
 
-@pytest.fixture
-def shell(root: Path, install: Callable[[Mapping[str, str]], Path], shared_cache: Path) -> Shell:
-    """A project, and the package as pip installs it."""
-    return Shell(root=root, site=install(PACKAGE), cache=shared_cache)
-
-
 @pytest.mark.slow
-def test_components_of_an_installed_package_are_like_built_in_ones(shell: Shell, corpus_csv: Path) -> None:
-    told = shell.ser_tune("options", "--model", "tiny_net", "--json")
-    assert told.returncode == 0, told.stderr
-    (maps,) = [row for row in json.loads(told.stdout) if row["path"] == "model.maps"]
+def test_components_of_an_installed_package_are_like_built_in_ones(
+    root: Path, plug_in: Callable[[Mapping[str, str]], None], call: Callable[..., Told], corpus_csv: Path
+) -> None:
+    plug_in(PACKAGE)
+    told = call(root, "options", "--model", "tiny_net", "--json")
+    assert told.code == 0, told.err
+    (maps,) = [row for row in json.loads(told.out) if row["path"] == "model.maps"]
     assert (maps["default"], maps["help"]) == ("16", "Maps of its convolution.")
     assert "8" in maps["search"]
     assert "64" in maps["search"]
 
-    told = shell.ser_tune("options", "--model", "lenet")
-    assert told.returncode == 2
-    assert "unknown architecture 'lenet'" in told.stderr
-    assert "tiny_net" in told.stderr
-    assert "Traceback" not in told.stderr
+    told = call(root, "options", "--model", "lenet")
+    told.refused("unknown architecture 'lenet'")
+    assert "tiny_net" in told.err
 
     parts = [f"--{part}=tiny_{part}" for part in ("sampler", "pruner", "executor", "rule")]
-    search = ("--trials", 3, "--name", "tiny", "--set", "study.confirm=0", *parts)
-    told = shell.ser_tune("study", *TRAINED, *search, "--data", corpus_csv.parent)
-    assert told.returncode == 0, told.stderr
-    study = optuna.load_study(study_name="tiny", storage=f"sqlite:///{shell.root / 'studies' / 'optuna.db'}")
+    search = ("--trials", "3", "--name", "tiny", "--set", "study.confirm=0", *parts)
+    told = call(root, "study", *TRAINED, *search, "--data", corpus_csv.parent)
+    assert told.code == 0, told.err
+    study = optuna.load_study(study_name="tiny", storage=f"sqlite:///{root / 'studies' / 'optuna.db'}")
     assert [trial.params["model.maps"] for trial in study.trials] == [16, 8, 8]
     assert [trial.state.name for trial in study.trials] == ["COMPLETE", "PRUNED", "COMPLETE"]
-    assert (shell.root / "noted.txt").read_text() == "3 3 3 "
+    assert (root / "noted.txt").read_text() == "3 3 3 "
 
     # The rule is asked where there is a champion: it replaces the better of the two complete trials by the other one
     other = min((study.trials[number] for number in (0, 2)), key=lambda one: (one.value, -one.number))
-    told = shell.ser_tune("promote", "tiny", "--trial", other.number)
-    assert told.returncode == 0, told.stderr
-    assert "registered: ser-tiny_corpus-tiny_net version 2 as champion (other than by UAR)" in told.stdout
+    told = call(root, "promote", "tiny", "--trial", str(other.number))
+    assert told.code == 0, told.err
+    assert "registered: ser-tiny_corpus-tiny_net version 2 as champion (other than by UAR)" in told.out
 
     audio = [corpus_csv.parent / name for name in ("ada_anger_0.wav", "dan_joy_1.wav")]
-    told = shell.ser_tune("predict", "ser-tiny_corpus-tiny_net", *audio, "--json")
-    assert told.returncode == 0, told.stderr
-    emotions = [row["emotion"] for row in json.loads(told.stdout)]
+    told = call(root, "predict", "ser-tiny_corpus-tiny_net", *audio, "--json")
+    assert told.code == 0, told.err
+    emotions = [row["emotion"] for row in json.loads(told.out)]
     assert set(emotions) <= {"anger", "joy"}
 
-    (requirements,) = {path.read_text(encoding="utf-8") for path in shell.root.rglob("requirements.txt")}
+    (requirements,) = {path.read_text(encoding="utf-8") for path in root.rglob("requirements.txt")}
     assert "tiny-plugin==1.2" in requirements.splitlines()
 
     # Without the package, what is missing is said, and no more
-    told = shell.ser_tune("predict", "ser-tiny_corpus-tiny_net", audio[0], plugin=False)
-    assert told.returncode == 2
-    assert "needs the package tiny-plugin==1.2, which is not installed" in told.stderr
-    assert "architecture 'tiny_net'" in told.stderr
-    assert "Traceback" not in told.stderr
+    command = ("from ser_tune.cli import main; main()", "predict", "ser-tiny_corpus-tiny_net", audio[0])
+    done = _in_a_new_process(root, *command, environment={"PYTHONPATH": ""})
+    assert done.returncode == 2
+    assert "needs the package tiny-plugin==1.2, which is not installed" in done.stderr
+    assert "architecture 'tiny_net'" in done.stderr
+    assert "Traceback" not in done.stderr
 
     # MLflow alone loads it too
-    told = shell(
-        sys.executable,
-        "-c",
+    done = _in_a_new_process(
+        root,
         "import mlflow, pandas, sys; mlflow.set_tracking_uri('sqlite:///mlruns/mlflow.db');"
         "model = mlflow.pyfunc.load_model('models:/ser-tiny_corpus-tiny_net@champion');"
         "print(model.predict(pandas.DataFrame({'path': sys.argv[1:]}))['label'].tolist())",
         *audio,
     )
-    assert told.returncode == 0, told.stderr
-    assert told.stdout.splitlines()[-1] == str(emotions)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str(emotions)
+
+
+def _in_a_new_process(
+    root: Path, code: str, *arguments: str | Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=root,
+        env=os.environ | (environment or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )

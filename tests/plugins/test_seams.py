@@ -4,17 +4,18 @@ import http.client
 import itertools
 import json
 import math
-import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 from hypothesis import assume, given
@@ -24,6 +25,7 @@ from ser_tune.config import Project
 from ser_tune.tracking import Workspace
 from tests.conftest import Told
 from tests.docs.blocks import ROOT, blocks
+from tests.warm_processes import COMMAND, WarmProcess
 
 DOCUMENTED = {
     block.file_name: block.text
@@ -91,28 +93,11 @@ class World:
 
 @pytest.fixture
 def world(
-    root: Path,
-    install: Callable[[Mapping[str, str]], Path],
-    call: Callable[..., Told],
-    shared_cache: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[World]:
-    site = install(PACKAGE)
-    monkeypatch.syspath_prepend(site)
-    monkeypatch.setenv("PYTHONPATH", str(site))  # of the processes that commands start
-    _forget_plugins()
+    root: Path, plug_in: Callable[[Mapping[str, str]], None], call: Callable[..., Told], shared_cache: Path
+) -> World:
+    plug_in(PACKAGE)
     (root / "levels.yaml").write_text(STUDY, encoding="utf-8")
-    yield World(root, shared_cache, call)
-    _forget_plugins()
-    for name in [name for name in sys.modules if name.partition(".")[0] == "my_package"]:
-        del sys.modules[name]
-
-
-def _forget_plugins() -> None:
-    """Let ser-tune, and the copies of it in registered models, look for installed packages again."""
-    for module in list(sys.modules.values()):
-        if Path(str(getattr(module, "__file__", None) or "")).name == "components.py":
-            module._installed.cache_clear()
+    return World(root, shared_cache, call)
 
 
 def _namespace(file: str) -> dict[str, Any]:
@@ -202,16 +187,9 @@ def _predicted(world: World, audio: list[Path]) -> list[str]:
     assert answers == [_decided(row) for row in rows]
     model = ser_tune.load_model(NAME, tracking_uri=world.project.tracking_uri)
     assert [one.label for one in model.predict(audio)] == answers
-    code = (
-        f"import mlflow, pandas, sys; mlflow.set_tracking_uri('{world.project.tracking_uri}');"
-        f"model = mlflow.pyfunc.load_model('models:/{NAME}@champion');"
-        "print(model.predict(pandas.DataFrame({'path': sys.argv[1:]}))['label'].tolist())"
-    )
-    told = subprocess.run(
-        [sys.executable, "-c", code, *audio], cwd=world.root, capture_output=True, text=True, check=False
-    )
-    assert told.returncode == 0, told.stderr
-    assert told.stdout.splitlines()[-1] == str(answers)
+    mlflow.set_tracking_uri(world.project.tracking_uri)
+    rows = mlflow.pyfunc.load_model(f"models:/{NAME}@champion").predict(pd.DataFrame({"path": list(map(str, audio))}))
+    assert rows["label"].tolist() == answers
     return answers
 
 
@@ -227,27 +205,20 @@ def _exported(world: World, audio: list[Path], answers: list[str], tmp_path: Pat
 
 
 def _served(world: World, audio: list[Path], answers: list[str]) -> None:
-    command = [sys.executable, "-c", "from ser_tune.cli import main; main()", "serve", NAME, "--port", "0"]
-    environment = os.environ | {"SER_TUNE_CACHE": str(world.cache)}
-    with subprocess.Popen(
-        [*command, "--allow-paths", str(audio[0].parent)],
-        cwd=world.root,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            found = re.search(r"http://127\.0\.0\.1:(\d+)/invocations", process.stdout.readline())
-            assert found
-            with closing(http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=60)) as connection:
-                body = json.dumps({"dataframe_records": [{"path": str(one)} for one in audio]})
-                connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
-                rows = json.loads(connection.getresponse().read())["predictions"]
-            assert [row["label"] for row in rows] == answers == [_decided(row) for row in rows]
-        finally:
-            process.kill()
+    command = ("serve", NAME, "--port", "0", "--allow-paths", audio[0].parent)
+    environment = {"SER_TUNE_CACHE": str(world.cache), "SER_TUNE_ROOT": str(world.root)}
+    process = WarmProcess(COMMAND, *command, environment=environment)
+    try:
+        found = re.search(r"http://127\.0\.0\.1:(\d+)/invocations", process.stdout.readline())
+        assert found
+        with closing(http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=60)) as connection:
+            body = json.dumps({"dataframe_records": [{"path": str(one)} for one in audio]})
+            connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
+            rows = json.loads(connection.getresponse().read())["predictions"]
+        assert [row["label"] for row in rows] == answers == [_decided(row) for row in rows]
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def _evaluated(world: World, tmp_path: Path) -> None:
