@@ -52,8 +52,16 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path, shared_cache: Path) ->
     return Project(tmp_path, f"sqlite:///{tmp_path}/mlflow.db", url, shared_cache)
 
 
+@pytest.fixture(scope="module")
+def _imported(tmp_path_factory: pytest.TempPathFactory, tiny: Callable[..., Any], _migrations: None) -> None:
+    """Import here, once, what every process would import for itself: Optuna's storage loads libraries as it is used."""
+    root = tmp_path_factory.mktemp("imported")
+    project = Project(root, f"sqlite:///{root}/mlflow.db", f"sqlite:///{root}/studies/storage", root)
+    _work(prepare(tiny(name="one", **{"study.trials": 5, "study.confirm": 0.2}), project), project, 0, 0.0)
+
+
 @pytest.fixture
-def prepared(empty: Project, tiny: Callable[..., Any]) -> Prepared:
+def prepared(empty: Project, tiny: Callable[..., Any], _imported: None) -> Prepared:
     return prepare(tiny(name="one", **{"study.trials": 30, "study.confirm": 0.2, "study.grace_s": 5}), empty)
 
 
