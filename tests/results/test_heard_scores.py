@@ -1,6 +1,7 @@
 """Scores by how many other utterances of a speaker a model has heard."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from ser_tune.metrics import METRICS
 from ser_tune.prediction import Draw
 from ser_tune.resampling import share_in_words
 from ser_tune.results import heard_rows, heard_scores, score_by_heard
-from ser_tune.results.heard_scores import draw_heard, heard_metrics
+from ser_tune.results.heard_scores import HeardScore, draw_heard, heard_metrics
 from ser_tune.tasks import TASKS
 
 SPEAKERS, EACH = 6, 20
@@ -48,6 +49,12 @@ def _evaluation(*, adapts: bool = True, alone: bool = True, corpora: int = 1) ->
     return SimpleNamespace(setup=setup, truth=truth, objective=METRICS.get("uar")), drawn
 
 
+@cache
+def _found(corpora: int) -> list[HeardScore]:
+    """What the networks score, in a union of so many corpora; do not change it."""
+    return score_by_heard(_evaluation(corpora=corpora)[0])
+
+
 def test_scores_are_means_over_draws_with_gains_over_nothing_heard() -> None:
     evaluation, drawn = _evaluation()
     found = score_by_heard(evaluation)
@@ -72,7 +79,7 @@ def test_scores_are_means_over_draws_with_gains_over_nothing_heard() -> None:
 
 
 def test_a_union_has_scores_of_each_corpus_too() -> None:
-    found = score_by_heard(_evaluation(corpora=2)[0])
+    found = _found(2)
     corpora = [each.corpus for each in found]
     assert corpora == sorted(corpora)
     assert set(corpora) == {"", "corpus 0", "corpus 1"}
@@ -86,7 +93,7 @@ def test_a_union_has_scores_of_each_corpus_too() -> None:
 @pytest.mark.parametrize("corpora", [1, 2])
 def test_the_table_has_differences_and_shares(capsys: pytest.CaptureFixture[str], corpora: int) -> None:
     evaluation, _ = _evaluation(corpora=corpora)
-    found = score_by_heard(evaluation)
+    found = _found(corpora)
     _print_heard(found, evaluation)
     header, *rows = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
     assert header[0] == ("corpus" if corpora > 1 else "other utterances heard")
@@ -97,7 +104,7 @@ def test_the_table_has_differences_and_shares(capsys: pytest.CaptureFixture[str]
 
 @pytest.mark.parametrize("corpora", [1, 2])
 def test_the_curve_is_drawn(tmp_path: Path, corpora: int) -> None:
-    found = score_by_heard(_evaluation(corpora=corpora)[0])
+    found = _found(corpora)
     draw_heard(tmp_path / "curve.png", "a model", METRICS.get("uar"), found)
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
@@ -117,7 +124,7 @@ def test_a_model_that_does_not_adapt_is_refused() -> None:
 def test_stored_scores_are_read_back_from_the_newest_run_on_the_corpus(
     monkeypatch: pytest.MonkeyPatch, corpora: int
 ) -> None:
-    metric, found = METRICS.get("uar"), score_by_heard(_evaluation(corpora=corpora)[0])
+    metric, found = METRICS.get("uar"), _found(corpora)
     runs = [
         SimpleNamespace(data=SimpleNamespace(metrics=metrics), corpus=corpus)
         for corpus, metrics in (
