@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from mlflow.entities import Run
+from mlflow.entities import Metric, Param, Run
 
 from ser_tune.config import Project
 from ser_tune.metrics import METRICS
@@ -61,9 +61,10 @@ def planting(planted: tuple[Workspace, Project], tmp_path: Path) -> Planting:
         model: str | None = None,
         objective: str = "uar",
     ) -> Run:
-        known = facts if objective == "uar" else {**facts, "objectives": (objective,)}
-        told_of = {STUDY_TAG: study, **protocol_tags(Protocol(facts=known)), **(tags or {})}
-        run_id = client.create_run(experiment, tags=told_of).info.run_id
+        protocol = facts if objective == "uar" else {**facts, "objectives": (objective,)}
+        told_of = {STUDY_TAG: study, **protocol_tags(Protocol(facts=protocol)), **(tags or {})}
+        run = client.create_run(experiment, tags=told_of)
+        run_id = run.info.run_id
         names, rows = ("anger", "joy"), []
         # Another seed trains another network, unless told otherwise
         sure = 0.5 + 0.001 * (seed or 0) if sure is None else sure
@@ -72,16 +73,18 @@ def planting(planted: tuple[Workspace, Project], tmp_path: Path) -> Planting:
                 emotion, other = names[number % 2], names[1 - number % 2]
                 said = emotion if is_right else other
                 rows.append([f"{speaker:02d}/{number}", f"s{speaker:02d}", 0, emotion, said, sure, 1 - sure])
-        file = tmp_path / "validation_predictions.csv"
-        with file.open("w", encoding="utf-8", newline="") as table:
-            csv.writer(table).writerows([["utterance", "speaker", "fold", "emotion", "predicted", *names], *rows])
-        client.log_artifact(run_id, str(file))
+        table = Path(run.info.artifact_uri.removeprefix("file://"), "validation_predictions.csv")
+        table.parent.mkdir(parents=True, exist_ok=True)
+        with table.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([["utterance", "speaker", "fold", "emotion", "predicted", *names], *rows])
         truth, predicted = (np.array([names.index(row[column]) for row in rows]) for column in (3, 4))
-        metric = METRICS.get(objective)
-        client.log_metric(run_id, f"validation_{objective}", metric.score(truth, predicted, len(names)))
-        for name, value in {"seed": seed, "model.name": model}.items():
-            if value is not None:
-                client.log_param(run_id, name, value)
+        score = METRICS.get(objective).score(truth, predicted, len(names))
+        known = {"seed": seed, "model.name": model}
+        client.log_batch(
+            run_id,
+            [Metric(f"validation_{objective}", score, run.info.start_time, 0)],
+            [Param(name, str(value)) for name, value in known.items() if value is not None],
+        )
         client.set_terminated(run_id)
         return client.get_run(run_id)
 
