@@ -9,7 +9,9 @@ from .speech import (
     Heard,
     channels_cancel,
     digest_of,
+    has_integer_scale,
     refuse_longer,
+    share_of_mean,
     to_speech,
 )
 
@@ -23,9 +25,11 @@ __all__ = [
     "decode_pieces",
     "decode_speech",
     "digest_of",
+    "has_integer_scale",
     "length_s",
     "read_samples",
     "read_speech",
     "refuse_longer",
+    "share_of_mean",
     "to_speech",
 ]

@@ -17,7 +17,9 @@ __all__ = [
     "Heard",
     "channels_cancel",
     "digest_of",
+    "has_integer_scale",
     "refuse_longer",
+    "share_of_mean",
     "to_speech",
 ]
 
@@ -28,7 +30,9 @@ LOWEST_RATE_HZ = 4_000
 HIGHEST_RATE_HZ = 384_000
 """Highest sample rate of a file or waveform, that of the fastest audio converters."""
 LARGEST_SAMPLE = 32.0
-"""Largest float sample, 30 dB beyond full scale: no level of a recording, but the scale of integers."""
+"""Largest float sample, 30 dB beyond full scale: no level of a recording, but the scale of integers.
+
+Whole numbers alone, of 2 or more, have that scale as well: a quiet recording of 16 bits."""
 CANCELLED = 1e-6
 """Power of the mean of channels, relative to their own, below which they cancel out: 60 dB less."""
 _DENSEST_HZ = 96_000
@@ -98,23 +102,22 @@ def to_speech(samples: np.ndarray, sample_rate_hz: int, *, source: str = "the wa
         samples = (samples - (limits.min + scale)) / scale  # unsigned samples are silent in the middle
     if not np.issubdtype(samples.dtype, np.floating):
         raise AudioError(f"{source} holds values of type {samples.dtype}; expected floats or integers")
-    samples = np.ascontiguousarray(samples, dtype=np.float32)
-    if samples.ndim == 2:
-        channels = samples
-        with np.errstate(over="ignore", invalid="ignore"):  # refused below
-            samples = samples.mean(axis=1)
-            if channels_cancel(channels):
-                raise AudioError(
-                    f"{source} has {channels.shape[1]} channels that cancel each other out: their mean is silent; "
-                    "turn the sign of some, or keep one"
-                )
+    with np.errstate(over="ignore"):  # a number that float32 does not hold is refused below
+        samples = np.ascontiguousarray(samples, dtype=np.float32)
     if not np.isfinite(samples).all():
         raise AudioError(f"{source} holds samples that are not finite numbers")
-    if (largest := float(np.abs(samples).max())) > LARGEST_SAMPLE:
+    if has_integer_scale(samples):
         raise AudioError(
-            f"{source} holds samples of up to {largest:.0e}; expected full scale at ±1: integers that are stored as "
-            "floats must be divided by their own full scale, 32768 for 16 bits"
+            f"{source} holds samples of up to {np.abs(samples).max():.0e}; expected full scale at ±1: integers that "
+            "are stored as floats must be divided by their own full scale, 32768 for 16 bits"
         )
+    if samples.ndim == 2:
+        if channels_cancel(samples):
+            raise AudioError(
+                f"{source} has {samples.shape[1]} channels that cancel each other out: their mean is silent; "
+                "turn the sign of some, or keep one"
+            )
+        samples = samples.mean(axis=1)
     if not samples.any():
         raise AudioError(f"{source} is silent: all of its {len(samples)} samples are zero")
     if not LOWEST_RATE_HZ <= sample_rate_hz <= HIGHEST_RATE_HZ:
@@ -129,10 +132,34 @@ def to_speech(samples: np.ndarray, sample_rate_hz: int, *, source: str = "the wa
     return samples
 
 
+def has_integer_scale(samples: np.ndarray) -> bool:
+    """Whether float samples, of any shape and finite, have the scale of integers in any channel.
+
+    >>> [has_integer_scale(np.array(samples)) for samples in ([0.5, -1.5], [3.0, -2.0], [1.0, -1.0])]
+    [False, True, False]
+    """
+    largest = float(np.abs(samples).max())
+    return largest > LARGEST_SAMPLE or (largest >= 2 and bool((samples == np.rint(samples)).all()))
+
+
 def channels_cancel(samples: np.ndarray) -> bool:
     """Whether the mean of channels, shape (N, channels), is silent although the channels are not."""
-    mean = samples.mean(axis=1)
-    return _power(mean) < CANCELLED * _power(samples)
+    return share_of_mean(samples) < CANCELLED
+
+
+def share_of_mean(samples: np.ndarray) -> float:
+    """The power of the channels' mean divided by the channels' own, each without its offset.
+
+    Args:
+        samples: Shape (N, channels), finite.
+
+    Returns:
+        1 where all channels are equal, 1 / channels where they have nothing in common, 0 where they cancel out; 1 where
+        all are constant.
+    """
+    around = samples - samples.mean(axis=0, dtype=np.float64).astype(np.float32)
+    own = _power(around)
+    return _power(around.mean(axis=1)) / own if own else 1.0
 
 
 def _power(samples: np.ndarray) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..audio import HIGHEST_RATE_HZ, LARGEST_SAMPLE, LOWEST_RATE_HZ, channels_cancel
+from ..audio import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, channels_cancel, has_integer_scale, share_of_mean
 
 __all__ = ["CLIPPED_LEVEL", "CLIPPED_RUN", "Fault", "signal_faults", "unusable_kind"]
 
@@ -30,6 +30,9 @@ OFFSET_RATIO = 0.25
 """Mean, of the root mean square around it, from which a smaller one counts as well; EmoDB's largest is 0.04."""
 SHORTEST_S = 0.1
 """A shorter recording holds no speech to judge; EmoDB's shortest has 1.2 s, URDU's 1.0 s."""
+AGAINST = 0.1
+"""Power of the mean of channels, relative to that of unrelated channels, below which they work against each other: the
+mean of two has lost 13 dB."""
 CLIPPED_LEVEL = 0.99
 """Share of full scale below which nothing is called clipped; the largest sample of 8 bits is 127/128."""
 CLIPPED_RUN = 3
@@ -45,7 +48,7 @@ class Fault:
     """Something about a signal."""
 
     kind: str
-    """`quiet`, `constant`, `click`, `offset`, `beyond`, `short` or `clipped`."""
+    """`quiet`, `constant`, `click`, `offset`, `phase` (of channels), `beyond`, `short` or `clipped`."""
     wrong: bool
     """Whether it is no speech; otherwise a study uses it as it is."""
     message: str
@@ -68,9 +71,9 @@ def unusable_kind(samples: np.ndarray, rate_hz: int) -> str:
         return "silent"
     if not LOWEST_RATE_HZ <= rate_hz <= HIGHEST_RATE_HZ:
         return "rate"
-    if channels_cancel(samples):
-        return "cancelled"
-    return "scale" if float(np.abs(samples.mean(axis=1)).max()) > LARGEST_SAMPLE else "unreadable"
+    if has_integer_scale(samples):
+        return "scale"
+    return "cancelled" if channels_cancel(samples) else "unreadable"
 
 
 def signal_faults(samples: np.ndarray, rate_hz: int) -> Iterator[Fault]:
@@ -83,6 +86,9 @@ def signal_faults(samples: np.ndarray, rate_hz: int) -> Iterator[Fault]:
     if (length_s := len(samples) / rate_hz) < SHORTEST_S:
         yield Fault("short", False, f"{length_s:.3f} s long, less than {SHORTEST_S} s")
     yield from _level_faults(samples.mean(axis=1, dtype=np.float64), rate_hz)
+    if (share := share_of_mean(samples)) * samples.shape[1] < AGAINST:
+        told = f"their mean, which is used, is {-10 * math.log10(max(share, 1e-12)):.0f} dB below them"
+        yield Fault("phase", False, f"the {samples.shape[1]} channels work against each other: {told}")
     if (largest := float(np.abs(samples).max(initial=0.0))) > 1:
         yield Fault("beyond", False, f"samples of up to {largest:.2f}, and full scale is 1; they are used as they are")
     if clipped := _clipped_samples(samples):
@@ -101,8 +107,8 @@ def _level_faults(signal: np.ndarray, rate_hz: int) -> Iterator[Fault]:
     if rest_level < QUIET and share > 0.5 and len(signal) >= SHORTEST_S * rate_hz and len(rest):
         told = f"{1000 * CLICK_S:.0f} ms at {start / rate_hz:.2f} s hold {share:.0%} of the energy"
         yield Fault("click", True, f"a single click: {told}, and the rest is at {_dbfs(rest_level)}")
-    elif level < QUIET <= abs(offset):
-        yield Fault("constant", True, f"the signal stays at {offset:+.3f} of full scale: it changes by {_dbfs(level)}")
+    elif level < QUIET <= abs(offset) or not changes:
+        yield Fault("constant", True, f"the signal stays at {offset:+.3g} of full scale: it changes by {_dbfs(level)}")
     elif level >= QUIET and changes < min((1 - UNCHANGED) * len(signal), SHORTEST_S * rate_hz):
         yield Fault("constant", True, f"the signal hardly changes: {changes} samples differ from the one before")
     elif level < QUIET:

@@ -35,6 +35,7 @@ PLANTED = {
         np.full(RATE_HZ, 0.5),
         0.5 + SPEECH * 1e-3,
         np.repeat([0.5, -0.5], RATE_HZ // 2),
+        np.full(RATE_HZ, 2.0**-15),
     ),
     "click": (_click(), _click(noise=1e-4), _click(60 * RATE_HZ), 0.8 * _click(2 * RATE_HZ) + 0.1),
     "offset": (SPEECH + 0.6, SPEECH - 0.05, SPEECH * 0.02 + 0.01),
@@ -84,13 +85,36 @@ def test_speech_of_any_usual_level_with_silence_around_it_has_no_fault(
         (SPEECH[:, None], 1, "rate"),
         (SPEECH[:, None], 768_000, "rate"),
         (np.stack([SPEECH, -SPEECH], axis=1), RATE_HZ, "cancelled"),
+        (np.stack([SPEECH + 0.1, 0.1 - SPEECH], axis=1), RATE_HZ, "cancelled"),
         (SPEECH[:, None] * 2**15, RATE_HZ, "scale"),
+        (np.rint(SPEECH[:, None] * 40), RATE_HZ, "scale"),
+        (np.stack([SPEECH * 500, SPEECH * -499], axis=1), RATE_HZ, "scale"),
         (np.full((9, 1), np.nan), RATE_HZ, "unreadable"),
         (np.zeros((0, 1)), RATE_HZ, "unreadable"),
     ],
 )
 def test_the_reason_why_samples_are_refused_is_the_true_one(samples: np.ndarray, rate_hz: int, kind: str) -> None:
     assert unusable_kind(samples.astype(np.float32), rate_hz) == kind
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    gains=st.lists(st.floats(0.1, 1.0), min_size=2, max_size=8),
+    noise=st.floats(-80, -30),
+    delay=st.integers(0, 40),
+    turned=st.booleans(),
+)
+def test_channels_that_work_against_each_other_are_found_and_no_others(
+    gains: list[float], noise: float, delay: int, turned: bool
+) -> None:
+    # Microphones at different places and levels; of a pair one may be wired the wrong way round
+    rng, level = np.random.default_rng(5), 10 ** (noise / 20)
+    if turned:
+        pair = np.stack([SPEECH, -(0.8 + 0.2 * gains[0]) * SPEECH], axis=1)
+        assert "phase" in _kinds(pair + rng.normal(0.0, level / 10, pair.shape) + 0.005)
+        return
+    channels = [gain * np.roll(SPEECH, delay * number) for number, gain in enumerate(gains)]
+    assert "phase" not in _kinds(np.stack([*channels, 0 * SPEECH], axis=1) + rng.normal(0.0, level, (RATE_HZ, 1)))
 
 
 @pytest.mark.slow
