@@ -3,7 +3,7 @@
 from .ablate import Ablated, ablate, variant
 from .combine import Combination, combine
 from .confirm import Candidate, Confirmation, confirm
-from .nested import run_nested
+from .nested import can_be_nested, run_nested
 from .replay import Replay, replay
 from .reproduce import MARGIN, Obtained, Reproduction, reproduce
 
@@ -17,6 +17,7 @@ __all__ = [
     "Replay",
     "Reproduction",
     "ablate",
+    "can_be_nested",
     "combine",
     "confirm",
     "replay",

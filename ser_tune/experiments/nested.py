@@ -13,10 +13,10 @@ from mlflow.entities import Metric, Param, Run
 
 from ..config import Project, Role, flatten
 from ..coordination import study_names
-from ..definition import StudyDefinition
-from ..errors import StudyError
+from ..definition import StudyDefinition, strata_of
+from ..errors import SerTuneError, StudyError
 from ..folds import outer_parts
-from ..protocol import Prepared, Protocol, prepare
+from ..protocol import Prepared, Protocol, draw_folds, prepare
 from ..resampling import HeldOutFold, interval_of, score
 from ..results import Nested, OuterFold, is_nested, predictions_of, runs_of
 from ..row_groups import rows_by
@@ -45,7 +45,7 @@ from ..tracking import (
 Watch: TypeAlias = Callable[[], AbstractContextManager[StudyObserver]]
 Lead: TypeAlias = Callable[[Prepared], Workers]
 
-__all__ = ["run_nested"]
+__all__ = ["can_be_nested", "run_nested"]
 
 
 def run_nested(workspace: Workspace, prepared: Prepared, watch: Watch, lead: Lead | None = None) -> Nested:
@@ -78,6 +78,19 @@ def run_nested(workspace: Workspace, prepared: Prepared, watch: Watch, lead: Lea
     with workspace.errors():
         _log(workspace, prepared, nested)
     return nested
+
+
+def can_be_nested(prepared: Prepared, project: Project) -> bool:
+    """Whether `run_nested` would start: its settings are allowed, and each search has speakers enough for its folds."""
+    parts = outer_parts(prepared.corpus, prepared.folds)
+    strata = strata_of(prepared.definition, prepared.targets)
+    try:
+        _refuse(prepared, len(parts), project)
+        for number in range(len(parts)):
+            draw_folds(_inner(prepared.definition, number, parts), prepared.corpus, strata)
+    except SerTuneError:
+        return False
+    return True
 
 
 def _refuse(prepared: Prepared, searches: int, project: Project) -> None:

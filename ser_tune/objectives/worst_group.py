@@ -30,8 +30,16 @@ def find(name: str, find_metric: FindMetric) -> StudyObjective | None:
         numbers, truth, predicted = trial.pooled
         names = np.array(grouped_by(trial.corpus.utterances, attribute))[numbers]
         width = len(trial.targets.names)
-        # Utterances without a group are in none
-        scores = [metric.score(truth[own], predicted[own], width) for name, own in rows_by(names).items() if name]
+        # Utterances without a group are in none; a group whose truth alone leaves the metric undefined is left out
+        scores = [
+            score
+            for name, own in rows_by(names).items()
+            if name
+            and not (
+                math.isnan(score := metric.score(truth[own], predicted[own], width))
+                and math.isnan(metric.score(truth[own], truth[own], width))
+            )
+        ]
         return Ranking(metric).best_first(scores, lambda score: score)[-1] if scores else math.nan
 
     def check(corpus: Corpus) -> None:

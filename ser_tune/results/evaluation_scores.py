@@ -184,7 +184,10 @@ def protocol_of_evaluation(setup: EvaluationSetup, temperature: float | None = N
         facts={
             "score": f"pooled {setup.metrics[0].title} of a registered version, utterance level, "
             f"{setup.task.decision} over the shared {setup.task.outputs}",
-            "corpus": networks.corpus_name if networks.corpus.is_union else networks.corpus.reader,
+            # Sorted, because the order of `--corpus` means nothing
+            "corpus": "+".join(sorted({utterance.corpus for utterance in networks.utterances}))
+            if networks.corpus.is_union
+            else networks.corpus.reader,
             "corpus_digest": networks.corpus.digest,
             **trained.elsewhere(mapping.shared),
             "mapping": mapping.renamed,

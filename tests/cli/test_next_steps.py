@@ -9,6 +9,8 @@ import pytest
 
 from ser_tune.cli.printing import next_steps
 from ser_tune.config import Project
+from ser_tune.errors import SerTuneError
+from ser_tune.experiments import nested
 from ser_tune.protocol import prepare
 from ser_tune.registry import Promotion
 
@@ -51,7 +53,8 @@ def test_scores_that_are_free_of_the_selection_need_no_nested_study(
     suggested: Callable[..., list[list[str]]], make_corpus: Callable[..., Path], tmp_path: Path
 ) -> None:
     tables = [
-        make_corpus(tmp_path / name, speakers) for name, speakers in (("a", ("ada", "bob")), ("b", ("cyd", "dan")))
+        make_corpus(tmp_path / name, speakers)
+        for name, speakers in (("a", ("ada", "bob", "eve")), ("b", ("cyd", "dan", "fay")))
     ]
     union = {
         "corpus.name": "union",
@@ -69,3 +72,34 @@ def test_scores_that_are_free_of_the_selection_need_no_nested_study(
     assert "study" not in free
     # A recording that no network was trained on needs no remark
     assert Path(free["predict"][-1]).parent.name == "b"
+
+
+@pytest.mark.parametrize(
+    ("speakers", "folds"), [(3, None), (4, None), (4, 3), (4, 4), (5, 3), (8, None), (8, 4), (8, 7)]
+)
+def test_a_nested_study_is_proposed_where_all_of_its_searches_have_folds(
+    suggested: Callable[..., list[list[str]]],
+    tiny: Callable[..., Any],
+    make_corpus: Callable[..., Path],
+    project: Project,
+    tmp_path: Path,
+    speakers: int,
+    folds: int | None,
+) -> None:
+    table = make_corpus(tmp_path, tuple("abcdefgh"[:speakers]))
+    settings = {"corpus.data": table, "protocol.folds": folds or "none"}
+    proposed = any("--nested" in words for words in suggested(**settings))
+    prepared = prepare(tiny(**settings), project)
+    parts = nested.outer_parts(prepared.corpus, prepared.folds)
+    try:
+        for number in range(len(parts)):
+            prepare(nested._inner(prepared.definition, number, parts), project)
+    except SerTuneError:
+        assert not proposed
+    else:
+        assert proposed
+
+
+def test_no_nested_study_is_proposed_that_would_be_refused(suggested: Callable[..., list[list[str]]]) -> None:
+    held_out = suggested(**{"protocol.holdout": ("ada",)})
+    assert not any("--nested" in words for words in held_out)

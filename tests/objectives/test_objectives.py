@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,27 @@ def test_the_worst_groups_score_is_that_of_its_pooled_utterances(
     expected = {"gender": worst, "speaker": 0.5}[attribute]
     assert objective.value(trial) == expected
     assert len(set(grouped_by(utterances, attribute)) - {""}) == {"gender": 2, "speaker": 3}[attribute]
+
+
+@pytest.mark.parametrize("metric", ["ccc", "pcc"])
+@pytest.mark.parametrize("constant", [False, True])
+def test_a_group_whose_truth_has_no_spread_is_left_out_and_a_constant_prediction_is_not(
+    metric: str, constant: bool
+) -> None:
+    utterances = [Utterance(id=f"u{n}", path=Path("x"), speaker=name, emotion="") for n, name in enumerate("aabbc")]
+    (_, objective) = objectives_of([metric, f"worst_group_{metric}:speaker"], TASKS.get("dimensions"))
+    truth = np.array([[1.0], [3.0], [2.0], [4.0], [5.0]])
+    trial = _trial(utterances, truth=[0] * 5, predicted=[0] * 5)
+    predicted = truth * 0.5
+    if constant:
+        predicted[2:4] = 1.0
+    trial = replace(trial, predicted=[predicted[:2], predicted[2:]])
+    trial.targets.values, trial.targets.names = truth, ("arousal",)  # type: ignore[misc]
+    value = objective.value(trial)
+    # Of a single utterance neither is defined; a constant prediction has no PCC, which fails the trial, and a CCC of 0
+    expected = METRICS.get(metric).score(truth[2:4], predicted[2:4], 1)
+    np.testing.assert_equal(value, expected)
+    assert np.isnan(value) == (constant and metric == "pcc")
 
 
 def _trial(utterances: list[Utterance], truth: list[int], predicted: list[int]) -> CompleteTrial:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...config import together
+from ...config import Project, together
 from ...corpora import CORPORA
+from ...experiments import can_be_nested
 from ..console import results, shortest
 
 if TYPE_CHECKING:
@@ -36,9 +37,8 @@ def print_next(promotion: "Promotion", tracking_uri: str | None, *, searched: bo
     audio = " ".join(shlex.quote(shortest(path)) for path in paths[: SEVERAL if several else 1])
     results.print(f"next: ser-tune predict {promotion.reference} {audio}{where}{note}")
     results.print(f"next: ser-tune report {shlex.quote(prepared.definition.name)}{where}")
-    protocol = prepared.definition.config.protocol
-    refused = (protocol.folds_file, protocol.holdout, protocol.text_independent)  # by a nested study
-    if searched and not (prepared.is_official or protocol.scheme == "train-test" or any(refused)):
+    free = prepared.is_official or prepared.definition.config.protocol.scheme == "train-test"
+    if searched and not free and can_be_nested(prepared, Project.locate()):
         command = shlex.join(["ser-tune", *sys.argv[1:], "--nested"])
         folds = prepared.folds_of_protocol
         results.print(f"next: {command}  # a number to publish: a search for each of {folds} test folds")
