@@ -8,6 +8,7 @@ import os
 import shlex
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from ..errors import CorpusError
@@ -95,6 +96,7 @@ class _Reader:
         self.table = table
         self.problems: Problems = table.problems
         self.files = FileFinder(table.file.parent)
+        self._folders = cache(Path.resolve)
         self.allowed = [folder.resolve() for folder in allowed]
         self.stretches = Stretches(table)
         self.labels = LabelColumns(table)
@@ -146,7 +148,7 @@ class _Reader:
             return None
         try:
             path = self.files.find(written)
-            real = path.resolve()
+            real = self._resolved(path)
             found = real.is_file()
         except OSError as error:  # a name that no file can have
             self.problems.add("path", line.number, f"'{written[:100]}…' is not a file: {error.strerror}")
@@ -161,6 +163,12 @@ class _Reader:
             self.problems.add("path", line.number, f"'{written}' is not a file; {expected}")
             return None
         return path
+
+    def _resolved(self, path: Path) -> Path:
+        """The path without symbolic links; the links of a folder are followed once for all of its files."""
+        if path.name == ".." or path.is_symlink():
+            return path.resolve()
+        return self._folders(path.parent) / path.name
 
     def refuse(self) -> None:
         """Raise where anything is wrong.
