@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -121,7 +121,8 @@ def _opened(content: Path | bytes, source: str) -> Iterator["_Sound"]:
     if isinstance(content, bytes):
         if not content:
             raise AudioError(f"{source} is empty; expected the bytes of a sound file")
-        yield _Sound(io.BytesIO(content), source)
+        with closing(_Sound(io.BytesIO(content), source)) as sound:
+            yield sound
         return
     try:
         if not content.exists():
@@ -131,8 +132,8 @@ def _opened(content: Path | bytes, source: str) -> Iterator["_Sound"]:
         file = content.open("rb")
     except OSError as error:
         raise AudioError(f"{source[:100]}… cannot be a file: {error.strerror}") from None
-    with file:
-        yield _Sound(file, source)
+    with file, closing(_Sound(file, source)) as sound:
+        yield sound
 
 
 class _Decoder(soundfile.SoundFile):  # type: ignore[misc]
@@ -202,16 +203,36 @@ class _Sound:
             raise AudioError(f"{source} is truncated or damaged: {layout.trouble}")
         self._parts, shapes = layout.parts, set()
         self._counts: list[int | None] = []
+        self._unread: tuple[_Decoder, ExitStack] | None = None
         for part in self._parts:
-            with _decoder(file, part, source) as decoder:
+            with ExitStack() as opened:
+                decoder = opened.enter_context(_decoder(file, part, source))
                 shapes.add((int(decoder.samplerate), int(decoder.channels)))
                 count = decoder.frames if part.samples is None else part.samples
                 if decoder.format == "MP3" and part.seeks:
                     raise AudioError(f"{source} cannot be decoded as audio: its frames of MPEG audio cannot be counted")
                 self._counts.append(count if count < _NO_LENGTH else None)
+                if len(self._parts) == 1:
+                    self._unread = decoder, opened.pop_all()
         if len(shapes) > 1:
             raise AudioError(f"{source} joins streams of different rates or channels (Hz, channels): {sorted(shapes)}")
         self.rate_hz, self.channels = shapes.pop()
+
+    def close(self) -> None:
+        """Close a decoder that only read a header."""
+        if self._unread is not None:
+            self._unread[1].close()
+
+    @contextmanager
+    def _at_start(self, part: Part) -> Iterator[_Decoder]:
+        """A decoder at the start of a part: the one that read the header, or a new one."""
+        if self._unread is None:
+            with _decoder(self._file, part, self._source) as decoder:
+                yield decoder
+        else:
+            (decoder, opened), self._unread = self._unread, None
+            with opened:
+                yield decoder
 
     def count(self) -> int:
         """Samples of each channel."""
@@ -219,7 +240,7 @@ class _Sound:
             return sum(count or 0 for count in self._counts)
         total = 0
         for part in self._parts:
-            with _decoder(self._file, part, self._source) as decoder:
+            with self._at_start(part) as decoder:
                 total += sum(map(len, _blocks(decoder, None)))
         return total
 
@@ -254,7 +275,7 @@ class _Sound:
                 yield samples[done : done + wanted], self.rate_hz
                 done += wanted
             return
-        with _decoder(self._file, self._parts[0], self._source) as decoder:
+        with self._at_start(self._parts[0]) as decoder:
             while done < total:
                 wanted = length if total - done > 2 * length else total - done
                 piece = _joined(_blocks(decoder, wanted), self.channels)
@@ -278,11 +299,11 @@ class _Sound:
         """Samples (count, channels) of a part; without a count in the headers, all samples up to the maximum."""
         samples = None
         if start and part.seeks:
-            with _decoder(self._file, part, self._source) as decoder:
+            with self._at_start(part) as decoder:
                 if _sought(decoder, start):
                     samples = _joined(_blocks(decoder, count), self.channels)
         if samples is None or len(samples) < (count or 0):  # libsndfile seeks amiss in last blocks of rare codecs
-            with _decoder(self._file, part, self._source) as decoder:
+            with self._at_start(part) as decoder:
                 whole = _blocks(decoder, most if count is None else start + count)
                 samples = _joined(_behind(whole, start), self.channels)
         self._refuse_fewer(len(samples), count or 0, start)

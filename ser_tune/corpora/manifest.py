@@ -96,7 +96,7 @@ class _Reader:
         self.table = table
         self.problems: Problems = table.problems
         self.files = FileFinder(table.file.parent)
-        self._folders = cache(Path.resolve)
+        self._folder = cache(Path.resolve)
         self.allowed = [folder.resolve() for folder in allowed]
         self.stretches = Stretches(table)
         self.labels = LabelColumns(table)
@@ -168,7 +168,8 @@ class _Reader:
         """The path without symbolic links; the links of a folder are followed once for all of its files."""
         if path.name == ".." or path.is_symlink():
             return path.resolve()
-        return self._folders(path.parent) / path.name
+        folder: Path = self._folder(path.parent)
+        return folder / path.name
 
     def refuse(self) -> None:
         """Raise where anything is wrong.

@@ -78,10 +78,9 @@ def _band_power(samples: np.ndarray) -> np.ndarray:
     """Power of each band in each frame, shape (T, 32), float32."""
     count = 1 + max(0, len(samples) - WINDOW) // HOP
     frames = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[::HOP]
-    window = np.hanning(WINDOW).astype(np.float32)
     power = np.empty((count, BANDS), dtype=np.float32)
     for start in range(0, count, _BLOCK):
-        spectrum = np.fft.rfft(frames[start : start + _BLOCK] * window, axis=1)
+        spectrum = np.fft.rfft(frames[start : start + _BLOCK] * _WINDOW, axis=1)
         power[start : start + _BLOCK] = (spectrum.real**2 + spectrum.imag**2) @ _SHARES
     return power
 
@@ -95,3 +94,4 @@ def _shares() -> np.ndarray:
 
 
 _SHARES = _shares()
+_WINDOW = np.hanning(WINDOW).astype(np.float32)

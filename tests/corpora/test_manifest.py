@@ -100,7 +100,7 @@ def test_a_recording_outside_the_folder_is_refused_unless_its_folder_is_allowed(
 def test_every_link_is_followed_in_a_folder_of_plain_files(folder: Path, elsewhere: Path) -> None:
     (folder / "sound" / "link.wav").symlink_to(elsewhere)
     table = _table(folder, "path,speaker,emotion", "sound/a.wav,s,joy", "sound/link.wav,s,joy")
-    with pytest.raises(CorpusError, match="line 3: 'sound/link.wav' is outside") as told:
+    with pytest.raises(CorpusError, match=r"line 3: 'sound/link.wav' is outside") as told:
         read(table, folder)
     assert "line 2" not in str(told.value)
 
