@@ -174,6 +174,7 @@ def test_ninety_one_speakers_take_well_under_a_second() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("fewer_resamples")
 @pytest.mark.parametrize("n_speakers", [4, 10])
 def test_intervals_hold_the_truth_as_often_as_they_say(n_speakers: int) -> None:
     # 400 corpora: a coverage of 0.95 is measured within 0.02
