@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
 from tests.ser_tune_benchmarks.servers import SERVING, MlflowServer
 
-__all__ = ["COMMAND", "LOGGED", "WarmMlflowServer", "WarmProcess", "run_warm"]
+__all__ = ["COMMAND", "LOGGED", "WarmMlflowServer", "WarmProcess", "run_warm", "warm_context"]
 
 IMPORTED = [
     "ser_tune.api.workers",
@@ -60,6 +61,13 @@ uvicorn.run("mlflow.server.fastapi_app:app", port=int(port))
 """The process that `mlflow server` starts."""
 
 
+def warm_context() -> ForkServerContext:
+    """The context of `multiprocessing` whose processes start with all libraries imported."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(IMPORTED)
+    return context
+
+
 class WarmMlflowServer(MlflowServer):
     """MLflow's server in a process with all libraries imported."""
 
@@ -83,8 +91,7 @@ class WarmProcess:
             arguments: Follow in `sys.argv`.
             environment: Added to this process's environment.
         """
-        context = get_context("forkserver")
-        context.set_forkserver_preload(IMPORTED)
+        context = warm_context()
         pipes = [context.Pipe(duplex=False) for _ in range(2)]
         words, variables = [str(argument) for argument in arguments], dict(os.environ) | dict(environment)
         self._process = context.Process(target=_run, args=(code, words, variables, [written for _, written in pipes]))

@@ -2,7 +2,6 @@
 
 import shutil
 from collections import Counter
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import soundfile
 from ser_tune.audio import SAMPLE_RATE_HZ, read_speech
 from ser_tune.corpora import demo, demo_annotators
 from ser_tune.errors import CorpusError, StorageError
+from tests.warm_processes import warm_context
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_a_half_written_folder_is_made_anew(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_two_processes_may_make_it_at_once(tmp_path: Path) -> None:
-    with get_context("spawn").Pool(2) as pool:
+    with warm_context().Pool(2) as pool:
         first, second = pool.starmap(demo.read, [(None, tmp_path)] * 2)
     assert first == second
     assert all(utterance.path.is_file() for utterance in first)

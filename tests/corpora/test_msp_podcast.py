@@ -241,23 +241,24 @@ PROGRAM = """
 import csv, re, sys, time
 from pathlib import Path
 from ser_tune.corpora.msp_podcast import read
+def most_memory():  # not ru_maxrss, which a process has from its parent
+    return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
 start = time.process_time()
 with (Path(sys.argv[1]) / "Labels" / "labels_detailed.csv").open() as file:
     rows = sum(1 for _ in csv.reader(file))
 plain = time.process_time() - start
 start = time.process_time()
+before = most_memory()
 turns = read(Path(sys.argv[1]), Path())
-# Not ru_maxrss, which a process has from its parent
-most = int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
-print(len(turns), time.process_time() - start, most, plain)
+print(len(turns), time.process_time() - start, before, most_memory(), plain)
 """
 
 
 @pytest.mark.slow
-def test_a_corpus_of_the_largest_releases_size_is_read_in_seconds(tmp_path: Path) -> None:
+def test_a_corpus_of_a_quarter_of_the_largest_releases_size_is_read_in_seconds(tmp_path: Path) -> None:
     (tmp_path / "Audios").mkdir()
     (tmp_path / "Labels").mkdir()
-    names = [f"MSP-PODCAST_{number // 60:04}_{number % 60:04}.wav" for number in range(265_000)]
+    names = [f"MSP-PODCAST_{number // 60:04}_{number % 60:04}.wav" for number in range(66_000)]
     for name in names:
         os.mknod(tmp_path / "Audios" / name)
     draw = np.random.default_rng(0)
@@ -281,7 +282,7 @@ def test_a_corpus_of_the_largest_releases_size_is_read_in_seconds(tmp_path: Path
         file.writelines(f"{name},{line}" for name, five in zip(names, cycle(judgements), strict=False) for line in five)
     done = subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path)], capture_output=True, text=True, check=True)
     shutil.rmtree(tmp_path)  # of so many files only the next test run would dispose
-    found, seconds, most, plain = map(float, done.stdout.split())
+    found, seconds, before, most, plain = map(float, done.stdout.split())
     assert found == len(names)
-    assert seconds < max(20, 15 * plain)  # a slow or busy machine is slow with a plain pass over the table too
-    assert most < 1.5 * 2**30
+    assert seconds < max(5, 15 * plain)  # a slow or busy machine is slow with a plain pass over the table too
+    assert most - before < 0.3 * 2**30

@@ -60,6 +60,7 @@ def test_whispers_spectrogram_is_that_of_its_feature_extractor(bands: int) -> No
     torch.testing.assert_close(WhisperInput(mel_filters(bands))(torch.from_numpy(speech)[None]), made)
 
 
+@pytest.mark.slow  # starts a process that imports everything anew
 def test_whisper_is_extracted_without_transformers(checkpoint: Callable[[str], Path]) -> None:
     code = (
         "import sys, numpy as np\n"

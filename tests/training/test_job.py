@@ -3,7 +3,6 @@
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from ser_tune.config import Project
 from ser_tune.protocol import prepare
 from ser_tune.search import Trainer
 from ser_tune.training import DataReader, FittedNetwork, FoldJob, train_fold
+from tests.warm_processes import warm_context
 
 COPIED: dict[str, object] = {"perturbation.copies": 1, "perturbation.noise_snr_db": 10}
 
@@ -56,7 +56,7 @@ def test_a_job_is_small(trainer: Trainer) -> None:
 @pytest.mark.slow
 def test_another_process_trains_the_same_network(trainer: Trainer, project: Project) -> None:
     job = trainer.job(trainer.concrete({}), trainer.prepared.folds[0])
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp_context=warm_context()) as pool:
         there = pool.submit(_train, pickle.dumps(job), project.cache / "features").result()
     _refuse_differences(trainer.train(job), there)
 
