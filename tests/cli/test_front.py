@@ -15,8 +15,8 @@ from tests.conftest import TINY
 from tests.project_copies import copy_project
 from tests.warm_processes import LOGGED, run_warm
 
-SETTINGS = ("--set", "study.objectives=[uar, size_mb]", "--set", "training.epochs=1", "--set", "study.confirm=0.2")
-SEARCH = ("--trials", "6", "--sampler", "random", "--pruner", "none", "--name", "two")
+SETTINGS = ("--set", "study.objectives=[uar, size_mb]", "--set", "training.epochs=1", "--set", "study.confirm=0.25")
+SEARCH = ("--trials", "4", "--sampler", "random", "--pruner", "none", "--name", "two")
 
 
 @pytest.fixture

@@ -11,8 +11,27 @@ from mlflow import MlflowClient
 from tests.project_copies import copy_project
 from tests.warm_processes import COMMAND, WarmMlflowServer, WarmProcess
 
-ERRORS = "import os, sys; os.dup2(os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2); "
-"""Writes errors to a file that can be read meanwhile."""
+HELD = """
+import os, sys, time
+from pathlib import Path
+from ser_tune.search import trainer
+from ser_tune.tracking import observer
+
+root = Path(sys.argv.pop(1))
+os.dup2(os.open(root / "stderr", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+observer.PATIENCE_S = 1.0
+train, begun = trainer.train_fold, 0
+
+def train_when_allowed(*arguments):
+    global begun
+    while begun >= 3 * int((root / "allowed").read_text() or 0):
+        time.sleep(0.05)
+    begun += 1
+    return train(*arguments)
+
+trainer.train_fold = train_when_allowed
+"""
+"""Writes errors to a file that can be read meanwhile, and trains as many trials of three folds as `allowed` says."""
 
 
 @pytest.fixture
@@ -31,7 +50,8 @@ def start(
 ) -> Callable[..., WarmProcess]:
     """Start a command that tracks to the server: `start("sync")`; `start("study", trials=3)`."""
 
-    def _start(command: str, trials: int = 0) -> WarmProcess:
+    def _start(command: str, trials: int = 0, allowed: int = 99) -> WarmProcess:
+        _allow(root, allowed)
         arguments = [command, "--tracking-uri", server.uri]
         if trials:
             corpus = ("--corpus", "manifest", "--data", str(corpus_csv), "--name", "away", "--trials", str(trials))
@@ -42,17 +62,20 @@ def start(
                 "none",
                 "--keep-models",
                 "2",
-                "--set",
-                "study.confirm=0",
+                *("--set", "study.confirm=0", "--set", "training.epochs=1"),
             ]
         environment = {
             "SER_TUNE_ROOT": str(root),
             "SER_TUNE_CACHE": str(shared_cache),
             "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # the outbox is tried, not MLflow's own retries
         }
-        return WarmProcess(ERRORS + COMMAND, root / "stderr", *arguments, environment=environment)
+        return WarmProcess(HELD + COMMAND, root, *arguments, environment=environment)
 
     return _start
+
+
+def _allow(root: Path, trials: int) -> None:
+    (root / "allowed").write_text(str(trials), encoding="utf-8")
 
 
 def _records(root: Path) -> list[str]:
@@ -67,11 +90,11 @@ def _ended(process: WarmProcess, root: Path) -> tuple[int, str, str]:
 
 
 def _wait_until(true: Callable[[], bool], process: WarmProcess) -> None:
-    for _ in range(1200):
+    for _ in range(6000):
         if true():
             return
         assert process.poll() is None
-        time.sleep(0.1)
+        time.sleep(0.02)
     raise TimeoutError
 
 
@@ -79,8 +102,8 @@ def _wait_until(true: Callable[[], bool], process: WarmProcess) -> None:
 def test_a_server_that_is_away_for_a_while_misses_nothing(
     start: Callable[..., WarmProcess], server: WarmMlflowServer, root: Path
 ) -> None:
-    trials = 40
-    process = start("study", trials=trials)
+    trials = 6
+    process = start("study", trials=trials, allowed=2)
     client = MlflowClient(server.uri)
 
     def runs() -> list[object]:
@@ -89,12 +112,15 @@ def test_a_server_that_is_away_for_a_while_misses_nothing(
     def is_noted() -> bool:
         return "the study goes on, its trials wait in" in (root / "stderr").read_text(encoding="utf-8")
 
-    _wait_until(lambda: len(runs()) >= 2, process)
+    _wait_until(lambda: len(runs()) == 2, process)
     server.stop()
+    _allow(root, 3)
     _wait_until(is_noted, process)
     known = len(_records(root))
+    _allow(root, 4)
     _wait_until(lambda: len(_records(root)) > known, process)  # the search goes on
     server.start()
+    _allow(root, trials)
     code, out, err = _ended(process, root)
     assert code == 0, err
     assert "the tracking store answers again, and has all trials" in err
@@ -107,7 +133,7 @@ def test_a_server_that_is_away_for_a_while_misses_nothing(
 def test_what_a_server_missed_at_the_end_is_delivered_by_sync(
     start: Callable[..., WarmProcess], server: WarmMlflowServer, root: Path
 ) -> None:
-    trials = 12
+    trials = 4
     process = start("study", trials=trials)
     _wait_until(lambda: bool(_records(root)), process)
     server.stop()

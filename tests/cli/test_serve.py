@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from tests.warm_processes import COMMAND, WarmProcess
+
 pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parents[2]
@@ -38,18 +40,18 @@ def _start(root: Path, *arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.fixture(scope="module")
-def server(finished: Any) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def server(finished: Any) -> Iterator[tuple[WarmProcess, int]]:
     """A running server of the champion, and its port."""
-    process = _start(finished.root, "serve", NAME, "--port", "0", "--max-mb", "1", "--max-seconds", "20")
+    limits = ("--max-mb", "1", "--max-seconds", "20")
+    environment = {"SER_TUNE_ROOT": str(finished.root)}
+    process = WarmProcess(COMMAND, "serve", NAME, "--port", "0", *limits, environment=environment)
     try:
-        assert process.stdout is not None
         line = process.stdout.readline()
         found = re.search(r"http://127\.0\.0\.1:(\d+)/invocations", line)
-        assert found, line + (process.stderr.read() if process.stderr else "")
+        assert found, line + process.stderr.read()
         yield process, int(found[1])
     finally:
         process.kill()
-        process.communicate()
 
 
 def _ask(port: int, content: object) -> tuple[int, Any]:
@@ -61,7 +63,7 @@ def _ask(port: int, content: object) -> tuple[int, Any]:
 
 
 def test_a_served_model_says_what_predict_says(
-    server: tuple[subprocess.Popen[str], int], finished: Any, call: Callable[..., Any], corpus_csv: Path
+    server: tuple[WarmProcess, int], finished: Any, call: Callable[..., Any], corpus_csv: Path
 ) -> None:
     sounds = [corpus_csv.parent / name for name in ("ada_anger_0.wav", "cyd_joy_1.wav", "dan_joy_0.wav")]
     rows = [{"audio": base64.b64encode(one.read_bytes()).decode()} for one in sounds]
@@ -74,9 +76,7 @@ def test_a_served_model_says_what_predict_says(
         assert (row["anger"], row["joy"]) == pytest.approx((one["anger"], one["joy"]), abs=1e-6)
 
 
-def test_a_bad_request_answers_400_with_one_sentence(
-    server: tuple[subprocess.Popen[str], int], corpus_csv: Path
-) -> None:
+def test_a_bad_request_answers_400_with_one_sentence(server: tuple[WarmProcess, int], corpus_csv: Path) -> None:
     path = str(corpus_csv.parent / "ada_anger_0.wav")
     for row, sentence in (
         ({"path": path}, "row 0: this server reads no files of its machine; send 'audio' or 'waveform'"),
@@ -102,7 +102,7 @@ def test_a_bad_request_answers_400_with_one_sentence(
 
 
 def test_two_hundred_malformed_requests_are_answered_in_one_sentence(
-    server: tuple[subprocess.Popen[str], int], corpus_csv: Path
+    server: tuple[WarmProcess, int], corpus_csv: Path
 ) -> None:
     rng = random.Random(0)
     content = base64.b64encode((corpus_csv.parent / "ada_joy_0.wav").read_bytes()).decode()
@@ -118,7 +118,7 @@ def test_two_hundred_malformed_requests_are_answered_in_one_sentence(
     assert _ask(server[1], right)[0] == 200
 
 
-def test_a_server_ends_when_it_is_told_to_and_answers_first(server: tuple[subprocess.Popen[str], int]) -> None:
+def test_a_server_ends_when_it_is_told_to_and_answers_first(server: tuple[WarmProcess, int]) -> None:
     process, port = server  # the last test of this server
     answered: list[int] = []
     content = {"dataframe_records": [{"waveform": [0.1, -0.1] * 60_000, "sample_rate_hz": 8000}]}

@@ -13,13 +13,14 @@ from ser_tune.coordination import place_of
 from tests.tiny_studies import TASKS
 
 pytestmark = pytest.mark.slow
+QUICK = ("--pruner", "none", "--sampler", "random", "--set", "training.epochs=1")
 
 
 @pytest.fixture
 def args_of(file_of: Callable[[str], Path], data_of: Callable[[str], Path]) -> Callable[[str], list[str]]:
     def _args_of(task: str) -> list[str]:
         corpus = ["--corpus", "manifest", "--data", str(data_of(task)), "--set", f"task.name={task}"]
-        return ["study", str(file_of(task)), *corpus, "--trials", "4", "--pruner", "none", "--sampler", "random"]
+        return ["study", str(file_of(task)), *corpus, "--trials", "4", *QUICK]
 
     return _args_of
 
@@ -85,7 +86,7 @@ def test_a_worker_joins_a_study_and_is_refused_with_another_corpus_or_version(
 
 
 def test_every_search_of_a_nested_study_has_the_workers(call: Callable[..., Any], root: Path, args: list[str]) -> None:
-    settings = ("protocol.folds=none", "training.epochs=1", "study.confirm=0")  # folds of one speaker each
+    settings = ("protocol.folds=none", "study.confirm=0")  # folds of one speaker each
     nested = [*args, "--nested", "--name", "nested", "--trials", "2", "--workers", "2"]
     told = call(root, *nested, *(word for one in settings for word in ("--set", one)))
     assert told.code == 0, told.err
