@@ -3,13 +3,17 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests.warm_processes import run_warm
+
 IMPORTING = """
 import contextlib, importlib, json, logging, os, pkgutil, signal, sys, warnings
+from pathlib import Path
 
-VENDORS = json.loads(sys.argv[1])
+VENDORS = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
 
 
 def state():
@@ -45,7 +49,7 @@ def ours():
 
 if not VENDORS:
     ours()
-    print(json.dumps([name for name in sys.modules if name.partition(".")[0] not in ("ser_tune", "__main__")]))
+    print(json.dumps([name for name in sys.modules if name.partition(".")[0] not in ("ser_tune", "tests", "__main__")]))
 else:
     for name in VENDORS:
         with contextlib.suppress(ImportError):  # parts of extensions are no modules of their own
@@ -57,14 +61,13 @@ else:
 """
 
 
-def _run(vendors: list[str]) -> list:
-    command = [sys.executable, "-W", "ignore", "-c", IMPORTING, json.dumps(vendors)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-
-
 @pytest.mark.slow
-def test_importing_every_module_changes_nothing_of_the_process() -> None:
-    vendors = _run([])
-    before, after = _run(vendors)
-    assert {"torch", "mlflow", "optuna"} <= set(vendors)
+def test_importing_every_module_changes_nothing_of_the_process(tmp_path: Path) -> None:
+    given = tmp_path / "vendors.json"
+    given.write_text("[]", encoding="utf-8")
+    vendors = run_warm(IMPORTING, given, environment={}).stdout
+    given.write_text(vendors, encoding="utf-8")
+    command = [sys.executable, "-W", "ignore", "-c", IMPORTING, str(given)]
+    before, after = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert {"torch", "mlflow", "optuna"} <= set(json.loads(vendors))
     assert after == before
