@@ -5,7 +5,7 @@ import shlex
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from .names import is_placeholder, listed_spellings, spellings
+from .names import alike, is_placeholder, listed_spellings, spellings
 from .utterance import Utterance
 
 __all__ = [
@@ -67,7 +67,7 @@ def name_problems(
 
 
 def name_warnings(utterances: Sequence[Utterance], *, as_written: Collection[str] = ()) -> list[str]:
-    """Warnings about names with which a study can be run: utterances of nobody, and attributes' spellings.
+    """Warnings about names with which a study can be run: utterances of nobody, similar names, attributes' spellings.
 
     Args:
         utterances: Those that are used.
@@ -80,6 +80,14 @@ def name_warnings(utterances: Sequence[Utterance], *, as_written: Collection[str
     ]
     left_out = sum(utterance.is_held_out for utterance in nobody)
     warnings = [nobody_in_words(nobody, len(utterances), left_out=left_out)] if nobody else []
+    named = {
+        "speaker": [utterance.speaker for utterance in utterances],
+        "emotion": [utterance.emotion for utterance in utterances],
+    }
+    for what, names in named.items():
+        if groups := alike(names, as_written=as_written):
+            listed = _listed([listed_spellings(group) for group in groups])
+            warnings.append(f"names differ by punctuation or zeros alone ({what}), and are different here: {listed}")
     values: dict[str, list[str]] = {}
     for name, value in (pair for utterance in utterances for pair in utterance.attributes):
         values.setdefault(name, []).append(value)

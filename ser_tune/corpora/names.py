@@ -11,18 +11,20 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from itertools import takewhile
 
-__all__ = ["PLACEHOLDERS", "is_placeholder", "listed_spellings", "name_key", "nearest_name", "spellings"]
+__all__ = ["PLACEHOLDERS", "alike", "is_placeholder", "listed_spellings", "name_key", "nearest_name", "spellings"]
 
 PLACEHOLDERS = frozenset(
     (
         *("n.a", "n/a", "na", "nan", "nat", "nil", "none", "not applicable", "not available", "null", "undefined"),
         *("anonymous", "missing", "no name", "no speaker", "not known", "unassigned", "unidentified", "unk", "unknown"),
         *("unknown speaker", "unlabeled", "unlabelled", "unnamed", "unspecified"),
+        *("#calc!", "#div/0!", "#name?", "#null!", "#num!", "#ref!", "#spill!", "#value!"),  # errors of spreadsheets
     )
 )
 """Keys of placeholder names, which name no speaker, without the punctuation around them."""
-_NUMBER = re.compile(r"([+-]?)0*([0-9]+)(?:\.0*|(\.[0-9]*[1-9])0*)?")
+_NUMBER = re.compile(r"([+-]?)0*([0-9]+)(?:\.0*|,0{1,2}|(\.[0-9]*[1-9])0*)?")
 _NUMBERED = re.compile(r"([^0-9]*)0*([0-9]+)(?:\.0+)?([^0-9]*)")
+_WORDS = re.compile(r"[0-9]+|[^\W\d_]+")
 _DASHES = str.maketrans(dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212", "-"))
 _QUOTES = str.maketrans(dict.fromkeys("\u2018\u2019\u201b\u02bc", "'"))
 _UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
@@ -36,8 +38,8 @@ def name_key(name: str) -> str:
     The key is Unicode's compatibility form (a full-width letter is a usual one, a decomposed umlaut a composed one),
     case folded, without characters that nobody sees (zero-width blanks, marks of direction, control characters), with
     every kind of dash as `-`, of apostrophe as `'` and of digit as `0` to `9`, and with blanks of any kind and number
-    as one. Of a name that is a number, zeros before it and the `.0` of a spreadsheet are left out; also of the number
-    of a name that has a single one, such as `S007`: codes of one length that have no `.0` never collide by it.
+    as one. Of a name that is a number, zeros before it and the `.0` or `,0` of a spreadsheet are left out; also of the
+    number of a name that has a single one, such as `S007`: codes of one length that have no `.0` never collide by it.
 
     >>> name_key("  Anna\u00a0 Smith "), name_key("01"), name_key("1.0"), name_key("S007"), name_key("-0")
     ('anna smith', '1', '1', 's7', '0')
@@ -105,6 +107,23 @@ def spellings(names: Iterable[str], *, as_written: Collection[str] = ()) -> list
         if name not in as_written:
             groups.setdefault(name_key(name), {})[name] = count
     return [group for _, group in sorted(groups.items()) if len(group) > 1]
+
+
+def alike(names: Iterable[str], *, as_written: Collection[str] = ()) -> list[dict[str, int]]:
+    """Groups of names with different keys but the same words and numbers: they may be one name, or not.
+
+    Arguments and result are as of `spellings`; each group has one spelling of each key.
+
+    >>> alike(["S_1", "S01", "S-001", "s1_02", "s10_2", "-1", "1", "1.5", "1-5"])
+    [{'S-001': 1, 'S01': 1, 'S_1': 1}]
+    """
+    groups: dict[tuple[str, ...], dict[str, tuple[str, int]]] = {}
+    for name, count in sorted(Counter(names).items()):
+        if name not in as_written and not _NUMBER.fullmatch(key := name_key(name)):
+            words = tuple(word.lstrip("0") or word[:1] for word in _WORDS.findall(key))
+            if any(letter.isalpha() for letter in "".join(words)):
+                groups.setdefault(words, {}).setdefault(key, (name, count))
+    return [dict(group.values()) for _, group in sorted(groups.items()) if len(group) > 1]
 
 
 def listed_spellings(group: Mapping[str, int]) -> str:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ser_tune.corpora import CORPORA, Corpus
-from ser_tune.corpora.names import is_placeholder, listed_spellings, name_key, nearest_name, spellings
+from ser_tune.corpora.names import alike, is_placeholder, listed_spellings, name_key, nearest_name, spellings
 from ser_tune.errors import CorpusError
 from ser_tune.folds import may_train
 from tests.folding import speaker_folds
@@ -137,9 +137,32 @@ def test_names_that_differ_otherwise_have_two_keys(one: str, other: str) -> None
     assert spellings([one, other]) == []
 
 
+@QUICK
+@given(
+    word=st.sampled_from(["S", "spk", "Anna"]),
+    number=st.integers(0, 999),
+    zeros=st.integers(0, 3),
+    between=st.sampled_from(["", "_", "-", " ", ". "]),
+    around=st.sampled_from(["{}", "'{}", "[{}]", "{}.", '="{}"', "({})"]),
+)
+def test_names_of_the_same_words_and_numbers_are_alike_or_one(
+    word: str, number: int, zeros: int, between: str, around: str
+) -> None:
+    name, other = f"{word}{number}", around.format(f"{word}{between}{'0' * zeros}{number}")
+    one = name_key(name) == name_key(other)
+    assert alike([name, other, "ben"]) == ([] if one else [dict(sorted({name: 1, other: 1}.items()))])
+    assert alike([name, other], as_written=[other]) == []
+    assert alike([name, f"{word}{number + 1}", f"{word}x{number}", "-1", "1", "1.5", "1-5"]) == []
+
+
+def test_a_decimal_comma_of_a_spreadsheet_is_no_part_of_a_number() -> None:
+    assert {name_key(name) for name in ("1", "01", "1,0", "1,00", "1.0")} == {"1"}
+
+
 @pytest.mark.parametrize(
     "name",
     [
+        *("#REF!", "#VALUE!", "#DIV/0!"),
         *("nan", "NaN", "<NA>", "N/A", "#N/A", "n.a.", "None", "NULL", "Unknown", " unknown ", "(unknown)", "UNK"),
         *("not available", "?", "????", "-", "\u2014", "…", "", "\u200b", "\u00a0"),
     ],
