@@ -19,7 +19,7 @@ from ..audio import SAMPLE_RATE_HZ
 from ..errors import ConfigError
 from .checkpoint import CONFIG, INDEX, PREPROCESSOR, SILENCE_S, STEP_S, WINDOW_S, speech_frames, weight_files
 from .families import encoder_weight, is_language_model, read_config, read_preprocessor
-from .linear_maps import LinearMap, block_rows, computes_natively, linear_map
+from .linear_maps import Blocks, LinearMap, computes_natively, linear_map
 
 __all__ = ["WhisperInput", "WhisperReader", "mel_filters", "read_weights", "save_whisper"]
 
@@ -81,9 +81,8 @@ class _Layer(NamedTuple):
 class WhisperReader:
     """Whisper's encoder, which reads speech of any length: frames of all utterances are rows of the same products.
 
-    Rows are computed in blocks of a fixed number, and attention is that of each utterance alone: on a CPU, what an
-    utterance's states are does not depend on what is read with it. Weights are rounded to float16, as registered models
-    store them.
+    Rows are computed in blocks, and attention is that of each utterance alone: on a CPU, what an utterance's states are
+    does not depend on what is read with it. Weights are rounded to float16, as registered models store them.
     """
 
     def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
@@ -93,7 +92,7 @@ class WhisperReader:
             ConfigError: The files cannot be read, or weights are missing.
         """
         self.device, self.dtype = device, dtype
-        self.block = block_rows(device, dtype)
+        self.blocks = Blocks.of(device, dtype)
         self.native = computes_natively(device, dtype)
         self.at_once = ROWS_AT_ONCE[device.type]
         config = read_config(folder)
@@ -168,12 +167,12 @@ class WhisperReader:
         attended = state.new_empty(state.shape, dtype=self.dtype)
         attended[sum(counts) :] = 0
         for number, layer in enumerate(self.layers):
-            for rows in self._blocks(len(state)):
+            for rows in self.blocks.slices(len(state)):
                 normed = nn.functional.layer_norm(state[rows], (width,), *layer.attention_norm)
                 projected[rows] = layer.queries_keys_values(normed.to(self.dtype))
             self._attend(projected, attended, counts)
             last = number + 1 == len(self.layers)
-            for rows in self._blocks(len(state)):
+            for rows in self.blocks.slices(len(state)):
                 own = state[rows]
                 own += layer.attended(attended[rows])
                 normed = nn.functional.layer_norm(own, (width,), *layer.norm)
@@ -182,22 +181,13 @@ class WhisperReader:
                     own.copy_(nn.functional.layer_norm(own, (width,), *self.norm))
             yield _parts(state, counts, real)
 
-    def _blocks(self, rows: int) -> Iterator[slice]:
-        """Rows that a product takes at once."""
-        size = self.block or rows
-        return (slice(start, start + size) for start in range(0, rows, size))
-
-    def _filled(self, rows: int) -> int:
-        """Rows, filled up to whole blocks."""
-        return rows if self.block is None else -(-rows // self.block) * self.block
-
     def _embedded(self, pieces: Sequence[np.ndarray], counts: Sequence[int]) -> Tensor:
         """The input of the first layer, (rows, D), float32: two convolutions of the spectrograms, and positions."""
         first, second = self.convolutions
         spectra = (self.input(torch.from_numpy(piece).to(self.device)[None])[0].T for piece in pieces)
         hidden = self._convolved(spectra, [2 * count for count in counts], first, stride=1)
         convolved = self._convolved(torch.split(hidden, [2 * count for count in counts]), counts, second, stride=2)
-        state = torch.zeros(self._filled(len(convolved)), convolved.shape[1], device=self.device)
+        state = torch.zeros(self.blocks.rows(len(convolved)), convolved.shape[1], device=self.device)
         torch.add(convolved, torch.cat([self.positions[:count] for count in counts]), out=state[: len(convolved)])
         return state
 
@@ -208,12 +198,12 @@ class WhisperReader:
         for frames, count in zip(inputs, counts, strict=True):
             channels = frames.shape[1]
             if windows is None:
-                windows = torch.zeros(self._filled(sum(counts)), 3 * channels, dtype=self.dtype, device=self.device)
+                windows = torch.zeros(self.blocks.rows(sum(counts)), 3 * channels, dtype=self.dtype, device=self.device)
             padded = nn.functional.pad(frames, (0, 0, 1, 1)).contiguous()
             windows[start : start + count] = padded.as_strided((count, 3 * channels), (stride * channels, 1))
             start += count
         assert windows is not None
-        return torch.cat([product(windows[rows]) for rows in self._blocks(len(windows))])[:start]
+        return torch.cat([product(windows[rows]) for rows in self.blocks.slices(len(windows))])[:start]
 
     def _attend(self, projected: Tensor, attended: Tensor, counts: Sequence[int]) -> None:
         """Write what every frame attends to within its utterance, of utterances of equal length at once."""

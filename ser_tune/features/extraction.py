@@ -34,7 +34,7 @@ __all__ = [
     "similar_lengths",
 ]
 
-FEATURE_FORMAT = 7
+FEATURE_FORMAT = 8
 """Part of every entry's name, and recorded with every run; raise it when the values for the same settings change."""
 
 AT_ONCE = 16

@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
+from ser_tune.device import using_threads
 from ser_tune.encoders import linear_maps
 from ser_tune.encoders.whisper import WhisperInput, mel_filters
 
@@ -29,7 +32,7 @@ def test_without_instructions_for_it_bfloat16_rounds_as_with_them(monkeypatch: p
     )  # a unit of the last place, from sums in other orders
 
 
-@pytest.mark.parametrize("operators", ["those of this torch", "none"])
+@pytest.mark.parametrize("operators", ["those of this torch", "none", "torch's own are faster"])
 @pytest.mark.parametrize("gelu", [False, True])
 @pytest.mark.parametrize("biased", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -38,6 +41,7 @@ def test_linear_maps_are_those_of_torch_with_and_without_its_private_operators(
 ) -> None:
     if operators == "none":
         monkeypatch.setattr(linear_maps, "OPERATORS", ("an_operator_of_no_version",))
+    monkeypatch.setattr(linear_maps, "_torch_is_faster", lambda: operators == "torch's own are faster")
     # Otherwise this version of torch lacks the operators: extraction is slower
     assert (linear_maps._onednn() is None) == (operators == "none" or not torch._C._has_mkldnn)
     draw, count = torch.Generator().manual_seed(0), linear_maps.ROWS[dtype]
@@ -49,6 +53,33 @@ def test_linear_maps_are_those_of_torch_with_and_without_its_private_operators(
     torch.testing.assert_close(product(rows), expected.to(dtype), rtol=tolerance, atol=tolerance)
     others = torch.cat([rows[:1], torch.randn(count - 1, 32, generator=draw).to(dtype)])
     torch.testing.assert_close(product(others)[0], product(rows)[0], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_rows_product_is_the_same_bits_in_blocks_of_any_batch(threads: int) -> None:
+    blocks, draw = linear_maps.Blocks.of(torch.device("cpu"), torch.float32), torch.Generator().manual_seed(0)
+    weight, bias, rows = (torch.randn(shape, generator=draw) for shape in ((192, 80), (192,), (900, 80)))
+    product = linear_maps.linear_map(weight, bias, gelu=True)
+
+    def multiplied(count: int) -> torch.Tensor:
+        filled = torch.zeros(blocks.rows(count), 80)
+        filled[:count] = rows[-count:]
+        return torch.cat([product(filled[own]) for own in blocks.slices(len(filled))])[:count]
+
+    with using_threads(threads):
+        whole = multiplied(len(rows))
+        for count in (linear_maps.FEWEST_ROWS, 24, 100, 383, 384, 385, 769):
+            assert torch.equal(multiplied(count), whole[-count:])
+
+
+@given(rows=st.integers(1, 5000), size=st.none() | st.integers(1, 500), filled=st.booleans())
+def test_blocks_are_of_all_rows_and_of_equal_size_where_filled(rows: int, size: int | None, filled: bool) -> None:
+    blocks = linear_maps.Blocks(size, filled=filled)
+    slices = list(blocks.slices(blocks.rows(rows)))
+    assert [row for own in slices for row in range(own.start, own.stop)] == list(range(blocks.rows(rows)))
+    sizes = {own.stop - own.start for own in slices}
+    assert max(sizes) <= (size or rows)
+    assert not (filled and size) or sizes == {size}
 
 
 @pytest.mark.parametrize("bands", [80, 128])
