@@ -117,11 +117,11 @@ def check(
 
     Shows the sides of an official split, how far annotators agree, where their votes or ratings are known, and what
     text or speaker alone predict.
-    Ends with 1 where something is wrong: a recording that is unreadable, silent, constant, a single click, or at a rate
-    outside 4 to 384 kHz; channels that cancel out; one sound under two labels or speakers; a name in two spellings; an
-    emotion called unknown; other counts than published. Recordings that are quiet, clipped, off centre, beyond full
-    scale or shorter than 0.1 s, other duplicates, texts that tell the emotion, few recordings of an emotion or a
-    speaker, and a corpus on which no study is possible are warnings.
+    Ends with 1 where something is wrong: a recording that is unreadable, silent, constant, a single click, read with
+    wrong bytes, or at a rate outside 4 to 384 kHz; channels that cancel out; one sound under two labels or speakers; a
+    name in two spellings; an emotion called unknown; other counts than published. Recordings that are quiet, clipped,
+    off centre, beyond full scale or shorter than 0.1 s, other duplicates, texts that tell the emotion, few recordings
+    of an emotion or a speaker, and a corpus on which no study is possible are warnings.
 
     Args:
         names: A corpus of `ser-tune corpus list`, as NAME[:TASK][=DATA]; several are a union.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..audio import HIGHEST_RATE_HZ, LOWEST_RATE_HZ, channels_cancel, has_integer_scale, share_of_mean
+from .sample_bytes import other_reading
 
 __all__ = ["CLIPPED_LEVEL", "CLIPPED_RUN", "Fault", "signal_faults", "unusable_kind"]
 
@@ -48,7 +49,8 @@ class Fault:
     """Something about a signal."""
 
     kind: str
-    """`quiet`, `constant`, `click`, `offset`, `phase` (of channels), `beyond`, `short` or `clipped`."""
+    """`bytes` (read wrongly), `quiet`, `constant`, `click`, `offset`, `phase` (of channels), `beyond`, `short` or
+    `clipped`."""
     wrong: bool
     """Whether it is no speech; otherwise a study uses it as it is."""
     message: str
@@ -83,6 +85,9 @@ def signal_faults(samples: np.ndarray, rate_hz: int) -> Iterator[Fault]:
         samples: As `read_samples` returns them, shape (N, channels), finite.
         rate_hz: Their rate.
     """
+    if reading := other_reading(samples):
+        yield Fault("bytes", True, f"its samples are noise, and a smooth signal when they are read as {reading}")
+        return
     if (length_s := len(samples) / rate_hz) < SHORTEST_S:
         yield Fault("short", False, f"{length_s:.3f} s long, less than {SHORTEST_S} s")
     yield from _level_faults(samples.mean(axis=1, dtype=np.float64), rate_hz)
