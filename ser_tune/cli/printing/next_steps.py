@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from ...config import Project, together
 from ...corpora import CORPORA
-from ...experiments import can_be_nested
 from ..console import results, shortest
 
 if TYPE_CHECKING:
@@ -30,6 +29,8 @@ def print_next(promotion: "Promotion", tracking_uri: str | None, *, searched: bo
         tracking_uri: The option's value.
         searched: Whether this process was started for a search, which can be repeated for each test fold.
     """
+    from ...experiments import can_be_nested  # with MLflow: only after a study
+
     where = f" --tracking-uri {shlex.quote(tracking_uri)}" if tracking_uri else ""
     prepared = promotion.prepared
     paths, note = _recordings(prepared)
