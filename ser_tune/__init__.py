@@ -25,23 +25,27 @@ markdown, spreadsheets, errors  tables in Markdown; safe cells of CSV files; the
 """
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from . import api
     from .registry import load_model
 
-try:
-    __version__ = version("ser-tune")
-except PackageNotFoundError:  # a copy inside a registered model, where ser-tune itself need not be installed
-    __version__ = "bundled"
+    __version__: str
 
 __all__ = ["__version__", "api", "load_model"]
 
 
 def __getattr__(name: str) -> object:
-    """Import `api` or `load_model` on first access: they import torch and MLflow, which takes seconds."""
+    """Import `api` or `load_model`, or look up the version, on first access: torch and MLflow take seconds."""
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            found = version("ser-tune")
+        except PackageNotFoundError:  # a copy inside a registered model, where ser-tune itself need not be installed
+            found = "bundled"
+        return globals().setdefault(name, found)
     if name == "load_model":
         from .registry import load_model
 

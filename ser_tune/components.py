@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .errors import ConfigError, UnknownNameError
 
-__all__ = ["Catalogue", "Library"]
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ["Catalogue", "Library", "plugin_names"]
 
 T = TypeVar("T")
 GROUPS = "ser_tune."
@@ -59,7 +61,7 @@ class Catalogue(Generic[T]):
 
     def plugins(self) -> tuple[str, ...]:
         """The labels that installed packages add, sorted."""
-        return tuple(sorted(_plugins(self.group)))
+        return plugin_names(self.group)
 
     def get(self, name: str) -> T:
         """Import and return one component.
@@ -112,7 +114,7 @@ class Catalogue(Generic[T]):
             raise UnknownNameError(self.kind, name, {*self.names(), *brought})
         return found
 
-    def _plugin(self, name: str) -> EntryPoint | None:
+    def _plugin(self, name: str) -> "EntryPoint | None":
         """The entry point of this name; None where there is none."""
         found = _plugins(self.group).get(name, ())
         owners = ["ser-tune"] * (name in self.modules) + [_owner(plugin) for plugin in found]
@@ -123,7 +125,7 @@ class Catalogue(Generic[T]):
             )
         return found[0] if found else None
 
-    def _load(self, plugin: EntryPoint) -> T:
+    def _load(self, plugin: "EntryPoint") -> T:
         """Import a plug-in, and check that its type and name fit its entry point."""
         where = f"{self.kind} '{plugin.name}' of package {_owner(plugin)} (entry point {plugin.value})"
         try:
@@ -143,19 +145,26 @@ class Catalogue(Generic[T]):
         return component  # type: ignore[no-any-return]
 
 
-def _owner(plugin: EntryPoint) -> str:
+def plugin_names(group: str) -> tuple[str, ...]:
+    """The names of components that installed packages add to a group of entry points, such as `ser_tune.features`."""
+    return tuple(sorted(_plugins(group)))
+
+
+def _owner(plugin: "EntryPoint") -> str:
     """The distribution that declares an entry point."""
     return "an unknown package" if plugin.dist is None else f"{plugin.dist.name} {plugin.dist.version}"
 
 
-def _plugins(group: str) -> Mapping[str, tuple[EntryPoint, ...]]:
+def _plugins(group: str) -> "Mapping[str, tuple[EntryPoint, ...]]":
     """Every entry point of a group, by name; nothing is imported."""
     return _installed().get(group, {})
 
 
 @cache
-def _installed() -> Mapping[str, Mapping[str, tuple[EntryPoint, ...]]]:
+def _installed() -> "Mapping[str, Mapping[str, tuple[EntryPoint, ...]]]":
     """The entry points of all installed packages for ser-tune, by group and name; to read them takes 50 ms."""
+    from importlib.metadata import entry_points  # email and more of the standard library
+
     found: dict[str, dict[str, tuple[EntryPoint, ...]]] = {}
     entries = entry_points()
     for group in entries.groups:

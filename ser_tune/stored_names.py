@@ -9,9 +9,12 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .config import Project
 from .errors import RegistryError, StudyError, valid_names
+
+if TYPE_CHECKING:
+    from .project import Project
 
 __all__ = [
     "STUDY_NAME_TAG",
@@ -96,7 +99,7 @@ def model_references(url: str, *, timeout_s: float = LOCKED_S) -> list[str]:
     return [*names, *(alias for alias in aliases if alias.rpartition("@")[0] in names)]
 
 
-def refuse_unknown_study(name: str, project: Project) -> None:
+def refuse_unknown_study(name: str, project: "Project") -> None:
     """Raise where Optuna's database has no study of a name.
 
     Raises:
@@ -107,7 +110,7 @@ def refuse_unknown_study(name: str, project: Project) -> None:
         raise unknown_study(name, project.storage_url, names)
 
 
-def refuse_unknown_model(reference: str, project: Project, *, or_study: bool = False) -> None:
+def refuse_unknown_model(reference: str, project: "Project", *, or_study: bool = False) -> None:
     """Raise where MLflow's database has no model of a reference's name.
 
     Args:
@@ -125,7 +128,7 @@ def refuse_unknown_model(reference: str, project: Project, *, or_study: bool = F
         raise unknown_model(_model_of(reference), models)
 
 
-def refuse_unknown_result(reference: str, project: Project) -> None:
+def refuse_unknown_result(reference: str, project: "Project") -> None:
     """Raise where MLflow's database has no result of a reference.
 
     Args:
@@ -184,13 +187,13 @@ def _model_of(reference: str) -> str:
     return re.split("[@/]", reference)[0]
 
 
-def _may_be_tracked(study: str, project: Project) -> bool:
+def _may_be_tracked(study: str, project: "Project") -> bool:
     """Whether MLflow's database has runs of a study, deleted ones included, or may receive some from the outbox."""
     names = _column(project.tracking_uri, TRACKED, STUDY_NAME_TAG, "deleted")
     return names is None or study in names or _waits(project)
 
 
-def _waits(project: Project) -> bool:
+def _waits(project: "Project") -> bool:
     """Whether trials wait in the outbox, which the commands deliver before they look for a name."""
     return any(project.outbox.glob("*/*.json"))
 

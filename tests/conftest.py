@@ -228,8 +228,8 @@ def databases(once: Callable[..., Path], _migrations: None) -> Path:
     """A project with empty databases: creating them takes seconds, a copy does not."""
 
     def _create(root: Path) -> None:
-        from ser_tune.config import Project
         from ser_tune.coordination import open_storage
+        from ser_tune.project import Project
         from ser_tune.tracking import Workspace
 
         urls = (f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db")
@@ -252,7 +252,7 @@ def root(databases: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def project(root: Path, shared_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The same as the rooms below the command line see it."""
-    from ser_tune.config import Project
+    from ser_tune.project import Project
 
     monkeypatch.setenv("SER_TUNE_CACHE", str(shared_cache))
     monkeypatch.setenv("SER_TUNE_ROOT", str(root))

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ser_tune.config import Project
 from ser_tune.experiments import run_nested
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.results import Nested
 from ser_tune.search import Fanout, StudyObserver

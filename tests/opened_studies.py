@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from ser_tune import config, coordination, protocol, tracking
+from ser_tune import coordination, protocol, tracking
+from ser_tune.project import Project
 from tests.project_copies import copy_project
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class Opened(NamedTuple):
     """A study of a project, and what there is of it in every store."""
 
-    project: config.Project
+    project: Project
     workspace: tracking.Workspace
     study: optuna.Study
     prepared: Any
@@ -42,30 +43,30 @@ class Opened(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def project_in(shared_cache: Path) -> Callable[[Path], config.Project]:
+def project_in(shared_cache: Path) -> Callable[[Path], Project]:
     """The project of a folder with databases."""
 
-    def _project(root: Path) -> config.Project:
+    def _project(root: Path) -> Project:
         urls = f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db"
-        return config.Project(root, *urls, shared_cache)
+        return Project(root, *urls, shared_cache)
 
     return _project
 
 
 @pytest.fixture(scope="session")
 def new_project(
-    databases: Path, project_in: Callable[[Path], config.Project], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], config.Project]:
+    databases: Path, project_in: Callable[[Path], Project], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Project]:
     """A project in which nothing ran yet, in a folder of its own: `new_project("nested")`."""
 
-    def _new(name: str) -> config.Project:
+    def _new(name: str) -> Project:
         return project_in(copy_project(databases, tmp_path_factory.mktemp(name) / "project"))
 
     return _new
 
 
 @pytest.fixture(scope="session")
-def open_study(project_in: Callable[[Path], config.Project]) -> Callable[..., Opened]:
+def open_study(project_in: Callable[[Path], Project]) -> Callable[..., Opened]:
     """Open a study: `open_study(root, "first")`."""
 
     def _open(root: Path, name: str = "first") -> Opened:

@@ -57,7 +57,7 @@ def _shoot(page: Any, address: str, name: str, height: int = HEIGHT) -> None:
 def _shoot_mlflow(page: Any, root: Path, study: str) -> None:
     """Draw MLflow's comparison of a study's best trials."""
     from ser_tune import api
-    from ser_tune.config import Project
+    from ser_tune.project import Project
 
     urls = (f"sqlite:///{root}/mlruns/mlflow.db", f"sqlite:///{root}/studies/optuna.db")
     shown = {found.study: found for found in api.pages(project=Project(root, *urls, cache=root / ".cache"))}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from ser_tune.config import Project
+from ser_tune.project import Project
 
 __all__ = ["plant_trials"]
 

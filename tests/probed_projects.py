@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from ser_tune import config, tracking
+from ser_tune import tracking
+from ser_tune.project import Project
 from tests.project_copies import copy_project
 
 NAME = "ser-manifest-linear_probe"
@@ -31,8 +32,8 @@ class Probed:
     call: Callable[..., Any]
 
     @property
-    def project(self) -> config.Project:
-        return config.Project(
+    def project(self) -> Project:
+        return Project(
             self.root,
             f"sqlite:///{self.root}/mlruns/mlflow.db",
             f"sqlite:///{self.root}/studies/optuna.db",

@@ -16,7 +16,7 @@ from ser_tune import coordination, protocol, search, tracking
 from ser_tune.errors import LeakError
 
 if TYPE_CHECKING:
-    from ser_tune.config import Project
+    from ser_tune.project import Project
     from ser_tune.protocol import Prepared
     from ser_tune.search import StudyObserver, StudySummary
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 if TYPE_CHECKING:
-    from ..config import Project
+    from ..project import Project
 
 __all__ = [
     "Argument",
@@ -52,7 +52,7 @@ Settings = Annotated[Mapping[str, object] | None, Argument(option="--set", metav
 
 def located(project: "Project | None") -> "Project":
     """The project, or where there is none, that of the current folder."""
-    from ..config import Project  # pydantic
+    from ..project import Project
 
     return project or Project.locate()
 

@@ -13,7 +13,7 @@ from .arguments import Argument, Data, ErrorRate, RegisteredModel, located, path
 from .configuration import corpus_settings
 
 if TYPE_CHECKING:
-    from ..config import Project
+    from ..project import Project
     from ..report import Report
     from ..results import Cell, Comparison, Evaluation, HeardScore, Leaderboard, SetCoverage, Stressed
 

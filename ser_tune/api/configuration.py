@@ -9,8 +9,9 @@ from ..errors import ConfigError
 from .arguments import Argument, path_or_none
 
 if TYPE_CHECKING:
-    from ..config import CorpusSettings, Leaf, Project
+    from ..config import CorpusSettings, Leaf
     from ..definition import StudyDefinition
+    from ..project import Project
 
 __all__ = ["ConfigurationFlags", "StudyFlags", "define", "options", "refuse_missing_corpus"]
 

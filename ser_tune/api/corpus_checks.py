@@ -13,7 +13,6 @@ from .configuration import corpus_settings
 
 if TYPE_CHECKING:
     from ..audit import Agreement, Audit, SoundlessScore
-    from ..config import Project
     from ..corpora import Corpus, CorpusSource
     from ..corpora.check import CorpusCheck, Problem
     from ..corpora.selection import Need
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from ..definition import StudyDefinition
     from ..features import SpeakerSegments
     from ..folds import Fold
+    from ..project import Project
 
 __all__ = ["CheckedCorpus", "ExtractedCorpus", "audit", "check", "corpora", "download", "extract"]
 

@@ -12,9 +12,9 @@ from .arguments import Argument, Data, located, path_or_none
 from .corpus_checks import CheckedCorpus, check
 
 if TYPE_CHECKING:
-    from ..config import Project
     from ..corpora.layouts import Layout
     from ..corpora.made_table import MadeTable
+    from ..project import Project
 
 __all__ = ["MadeCorpus", "make"]
 

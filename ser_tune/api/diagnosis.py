@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 from platform import python_version
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
     from ..components import Catalogue
-    from ..config import Project
+    from ..project import Project
 
 __all__ = ["Finding", "doctor"]
 
@@ -91,6 +90,8 @@ def doctor(
 
 def _required(extra: str) -> "list[Requirement]":
     """The requirements of an extra alone; with an empty name, those that are always required."""
+    from importlib.metadata import requires
+
     from packaging.requirements import Requirement
 
     found = []
@@ -116,6 +117,8 @@ def _lacking(requirements: "list[Requirement]") -> list[str]:
 
 def _version(package: str) -> str | None:
     """The installed version; None where the package is missing."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(package)
     except PackageNotFoundError:
@@ -134,6 +137,8 @@ def _packages() -> Iterator[Finding]:
 
 
 def _extras() -> Iterator[Finding]:
+    from importlib.metadata import metadata
+
     for extra in metadata("ser-tune").get_all("Provides-Extra") or ():
         lacking = _lacking([requirement for requirement in _required(extra) if requirement.name != "ser-tune"])
         brings = BRINGS.get(extra, "more commands")

@@ -12,8 +12,8 @@ from .configuration import define
 from .studies import watching
 
 if TYPE_CHECKING:
-    from ..config import Project
     from ..experiments import Ablated, Combination, Confirmation, Replay, Reproduction
+    from ..project import Project
     from ..search import StudyObserver
     from ..training import EpochReport
     from .configuration import ConfigurationFlags

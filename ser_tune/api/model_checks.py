@@ -14,7 +14,7 @@ from .comparisons import LabelMap
 from .configuration import corpus_settings
 
 if TYPE_CHECKING:
-    from ..config import Project
+    from ..project import Project
     from ..results import ModelCheck
 
 __all__ = ["CheckedModel", "check_model"]

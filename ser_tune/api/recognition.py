@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from .. import drawing, recordings, registry
-from ..config import TOGETHER
 from ..errors import AudioError, ConfigError
 from ..stored_names import refuse_unknown_model
 from .arguments import Argument, Data, ErrorRate, located, path_or_none
 
 if TYPE_CHECKING:
-    from ..config import Project
     from ..prediction import Prediction
+    from ..project import Project
     from ..recordings import Change, SpeakerMemory, Submission, Timeline, Unusable
     from ..tasks import StatedSets
     from ..tracking import LoadedModel
@@ -232,6 +231,8 @@ def listen(
     _refuse_other_window(window_s)
     if isinstance(model, str):
         refuse_unknown_model(model, located(project))
+    from ..config import TOGETHER  # pydantic
+
     microphone, detector = recordings.Microphone(device), recordings.SpeechDetector()
     loaded = _loaded(model, project, min_confidence)
     before = None if (memory := _memory(loaded, speaker, project, remember=False)) is None else memory.before

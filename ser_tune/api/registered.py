@@ -11,8 +11,8 @@ from ..stored_names import refuse_unknown_model, refuse_unknown_study
 from .arguments import Argument, AsName, Data, ErrorRate, RegisteredModel, Rule, StudyName, located, path_or_none
 
 if TYPE_CHECKING:
-    from ..config import Project
     from ..export import Exported
+    from ..project import Project
     from ..registry import Promotion, RegisteredVersion
     from ..serving import Limits
 

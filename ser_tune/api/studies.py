@@ -15,9 +15,10 @@ from .configuration import ConfigurationFlags, StudyFlags, define, refuse_missin
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..config import Project, SearchSettings
+    from ..config import SearchSettings
     from ..definition import StudyDefinition
     from ..metrics import Metric
+    from ..project import Project
     from ..protocol import Prepared
     from ..registry import Promotion
     from ..results import Edge, Nested, StudyTrial

@@ -12,8 +12,8 @@ from ..stored_names import refuse_unknown_study
 from .arguments import Argument, located
 
 if TYPE_CHECKING:
-    from ..config import Project
     from ..coordination import StudyStatus
+    from ..project import Project
     from ..tracking import StudyPages
 
 __all__ = ["Synced", "live_page", "pages", "status", "sync"]

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from threadpoolctl import threadpool_limits
 
-from ..config import Project, SearchSettings, Value
+from ..config import SearchSettings, Value
 from ..definition import StudyDefinition
 from ..errors import ConfigError, SerTuneError, StudyError, Terminated, TrackingError
+from ..project import Project
 from ..protocol import prepare
 from ..search import Fanout, FoldOutcome, StudyObserver, StudyStart, StudySummary, TrialOutcome, run_study
 from ..tracking import TrackingObserver, Workspace

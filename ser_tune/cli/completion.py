@@ -3,11 +3,12 @@
 import ast
 import re
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 import typer
+
+from ..components import plugin_names
 
 __all__ = ["COMPONENTS", "completion_of", "component_names", "spelled"]
 
@@ -72,12 +73,12 @@ def component_names(kind: str) -> list[str]:
     nodes = ast.walk(ast.parse(source))
     tables = [node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "modules"]
     built_in = [name for table in tables for name in ast.literal_eval(table)]
-    return [*built_in, *(entry.name for entry in entry_points(group=f"ser_tune.{kind}"))]
+    return [*built_in, *plugin_names(f"ser_tune.{kind}")]
 
 
 def _studies(ctx: typer.Context) -> list[str]:
     """Names of studies."""
-    from ..config import Project
+    from ..project import Project
     from ..stored_names import study_names
 
     return study_names(Project.locate(storage_url=ctx.params.get("storage")).storage_url, timeout_s=ANSWER_S) or []
@@ -85,7 +86,7 @@ def _studies(ctx: typer.Context) -> list[str]:
 
 def _models(ctx: typer.Context) -> list[str]:
     """Registered models, plain and with each alias."""
-    from ..config import Project
+    from ..project import Project
     from ..stored_names import model_references
 
     return model_references(

@@ -83,20 +83,18 @@ AUDIO = (".aif", ".aiff", ".flac", ".m4a", ".mp3", ".mp4", ".ogg", ".opus", ".wa
 def guessed_command(
     arguments: Sequence[str],
     commands: Collection[str],
-    components: Collection[str],
     groups: Mapping[str, Collection[str]] | None = None,
 ) -> list[str]:
     """The arguments, with the command that is meant in place of a guessed name.
 
-    >>> guessed_command(["download", "ravdess"], ["study", "corpus"], [])
+    >>> guessed_command(["download", "ravdess"], ["study", "corpus"])
     ['corpus', 'download', 'ravdess']
-    >>> guessed_command(["help", "study"], ["study"], [])
+    >>> guessed_command(["help", "study"], ["study"])
     ['study', '--help']
 
     Args:
         arguments: As typed, without the program's name.
         commands: The names of the commands.
-        components: The names of the architectures.
         groups: Of the commands, those that have commands of their own, and the names of these.
 
     Raises:
@@ -111,7 +109,7 @@ def guessed_command(
     if name in commands:
         return [name, *_guessed_inner(name, rest, (groups or {}).get(name, ()))]
     if name == "help":
-        return [*guessed_command(rest, commands, components, groups), "--help"] if rest else ["--help"]
+        return [*guessed_command(rest, commands, groups), "--help"] if rest else ["--help"]
     if name in SYNONYMS:
         return [*SYNONYMS[name], *rest]
     if name in SEVERAL:
@@ -121,7 +119,7 @@ def guessed_command(
         return ["predict", *arguments]
     if suffix in (".yaml", ".yml"):
         return ["study", *arguments]
-    if first in components:
+    if first in component_names("architectures"):
         command = f"ser-tune study --model {first}"
         raise ConfigError(f"'{first}' is an architecture; `{command}` searches, `ser-tune train …` trains it once")
     if name.partition(" ")[0] in commands:

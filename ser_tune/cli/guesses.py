@@ -27,7 +27,7 @@ def with_guessed_command(arguments: Sequence[str], app: "typer.Typer") -> list[s
         for group in app.registered_groups
         if group.typer_instance is not None
     }
-    return _noted(arguments, guessed_command(arguments, [*commands, *groups], _names("architectures"), groups), ())
+    return _noted(arguments, guessed_command(arguments, [*commands, *groups], groups), ())
 
 
 def understood(command: "TyperCommand", ctx: "typer.Context", arguments: Sequence[str]) -> list[str]:
@@ -73,7 +73,7 @@ def _names(kind: str) -> list[str]:
     """The names of components of a kind, of registered models, or of studies; none of other kinds."""
     if kind in COMPONENTS:
         return component_names(kind)
-    from ..config import Project
+    from ..project import Project
     from ..stored_names import model_names, study_names
 
     project = Project.locate()

@@ -215,7 +215,7 @@ class _Command:
         meant = {name: spelled(value, kinds[name]) for name, value in given.items() if name in kinds}
         arguments = {name: value if name in self.settings else _read(name, value) for name, value in meant.items()}
         if "project" in inspect.signature(self.function).parameters:
-            from ..config import Project  # pydantic
+            from ..project import Project
 
             stores = {"tracking_uri": given.get("tracking_uri"), "storage_url": given.get("storage")}
             arguments["project"] = Project.locate(**stores)

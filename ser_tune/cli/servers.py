@@ -16,7 +16,7 @@ from ..errors import ConfigError, StorageError
 from .console import notes
 
 if TYPE_CHECKING:
-    from ..config import Project
+    from ..project import Project
 
 __all__ = ["dashboard", "ui"]
 

@@ -22,7 +22,6 @@ from .input_settings import (
 )
 from .leaves import Leaf, leaves, paths_with
 from .model_tests import SHIPPED_TESTS, ModelTests, read_model_tests
-from .project import Project, full_disk
 from .ranges import Choice, FloatRange, IntRange, Range, Value, parse_range
 from .roles import Flag, Role
 from .study import ProtocolSettings, SearchSettings, StudyConfig, flagged_settings
@@ -57,7 +56,6 @@ __all__ = [
     "NormalisationSettings",
     "OptimizerSettings",
     "PerturbationSettings",
-    "Project",
     "ProtocolSettings",
     "Range",
     "Role",
@@ -73,7 +71,6 @@ __all__ = [
     "adaptation_of",
     "flagged_settings",
     "flatten",
-    "full_disk",
     "label_of",
     "leaves",
     "nest",

@@ -25,7 +25,6 @@ class Settings(BaseModel):
         frozen=True,
         extra="forbid",
         validate_default=True,
-        use_attribute_docstrings=True,
         allow_inf_nan=False,
         defer_build=True,  # a process uses few of the sections, and a registered model has its own copy of them all
     )

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from .base import section_of
+from .help_texts import help_of
 from .ranges import Choice, FloatRange, IntRange, Range, Value
 from .roles import Flag, Role, roles_of
 
@@ -25,6 +26,8 @@ class Leaf:
     """One setting that a user can write."""
 
     path: str
+    settings: type[BaseModel]
+    """The section's class, which declares it."""
     type_name: str
     number: type[int] | type[float] | None
     """The type of its values where they are numbers."""
@@ -33,13 +36,17 @@ class Leaf:
     bounds: str
     default: Value
     search: Range | None
-    help: str
     option_type: type
     """The type of a value on the command line: bool, int, float, Path, or str where a word such as `none` is valid."""
     several: bool = False
     """Whether the value is a list."""
     roles: frozenset[Role] = frozenset()
     flag: Flag | None = None
+
+    @property
+    def help(self) -> str:
+        """What the setting means, on one line."""
+        return help_of(self.settings, self.path.rpartition(".")[2])
 
     @property
     def summary(self) -> str:
@@ -60,7 +67,7 @@ def leaves(settings: type[BaseModel], prefix: str = "", roles: frozenset[Role] =
         if section is not None:
             yield from _leaves_of_section(section, f"{prefix}{name}.", roles | roles_of(settings, name))
         elif field.json_schema_extra != {"leaf": False}:
-            yield _leaf(f"{prefix}{name}", field, roles | roles_of(settings, name))
+            yield _leaf(f"{prefix}{name}", settings, field, roles | roles_of(settings, name))
 
 
 @cache  # studies of different components share most sections
@@ -79,20 +86,20 @@ def paths_with(role: Role, settings: type[BaseModel]) -> frozenset[str]:
     return frozenset(leaf.path for leaf in leaves(settings) if role in leaf.roles)
 
 
-def _leaf(path: str, field: FieldInfo, roles: frozenset[Role]) -> Leaf:
+def _leaf(path: str, settings: type[BaseModel], field: FieldInfo, roles: frozenset[Role]) -> Leaf:
     ranges = [extra for extra in field.metadata if isinstance(extra, FloatRange | IntRange | Choice)]
     flags = [extra for extra in field.metadata if isinstance(extra, Flag)]
     members = _members(field.annotation)
     default = None if field.is_required() else field.get_default(call_default_factory=False)
     return Leaf(
         path=path,
+        settings=settings,
         type_name=_type_name(field.annotation),
         number=members[0] if members[0] in (int, float) else None,
         optional=type(None) in members,
         bounds=", ".join([*_bounds(field.metadata), *_member_bounds(field.annotation)]),
         default=default,
         search=ranges[0] if ranges else None,
-        help=" ".join((field.description or "").split()),
         option_type=_option_type(members, default),
         several=any(typing.get_origin(member) is tuple for member in members),
         roles=roles,

@@ -10,7 +10,8 @@ from datetime import datetime
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from ..config import Project, Value
+from ..config import Value
+from ..project import Project
 from .numbering import shown_trials
 from .storage import storage_errors, storage_to_read
 from .stored_trials import CURVES, confirms, is_counted, value_of, values_of

@@ -9,8 +9,8 @@ from statistics import fmean
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from ..config import Project
 from ..metrics import Metric
+from ..project import Project
 from ..stored_names import unknown_study
 from .numbering import shown_trials
 from .processes import PROCESS, heartbeat_age_s, is_gone

@@ -12,8 +12,8 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..config import Project, full_disk
 from ..errors import StorageError, StudyError
+from ..project import Project, full_disk
 from ..stored_names import unknown_study
 from .locking import StorageLock, connection_arguments, file_of, patiently
 from .optuna_internals import FileStorage, PatientStorage, open_journal

@@ -19,6 +19,7 @@ from ..config import (
     Range,
     Role,
     SearchSettings,
+    Settings,
     StudyConfig,
     TaskSettings,
     TrialConfig,
@@ -244,7 +245,7 @@ class StudyDefinition:
             ConfigError: The values do not go together.
         """
         config = self.config
-        _, kind = _kinds(config.model.name, config.features.name, config.loss.name, config.task.name)
+        kind = _trial_kind(config.model.name, config.features.name, config.loss.name)
         trial = validated(kind, sections, lambda path: f"trial with {path}")
         _refuse_restricted(trial, self.task)
         refuse_unfitting_domains(trial)
@@ -336,14 +337,19 @@ def _refuse_restricted(config: "AnyStudy | AnyTrial", task: Task) -> None:
 def study_kind(sections: Mapping[str, Any]) -> "type[AnyStudy]":
     """The settings class of a study with the components that these sections name."""
     model, features, loss, task = (str(sections[part]["name"]) for part in ("model", "features", "loss", "task"))
-    return _kinds(model, features, loss, task)[0]
+    return _study_kind(model, features, loss, task)
 
 
 @cache  # pydantic forgets a class that nobody holds, and takes tens of milliseconds to make it again
-def _kinds(model: str, features: str, loss: str, task: str) -> "tuple[type[AnyStudy], type[AnyTrial]]":
-    """The settings classes of a study and of a trial with these components."""
-    parts = (ARCHITECTURES.get(model).settings, FEATURE_SETS.get(features).settings, LOSSES.get(loss).settings)
-    return (
-        cast("type[AnyStudy]", StudyConfig.__class_getitem__((*parts, TASKS.get(task).settings))),
-        cast("type[AnyTrial]", TrialConfig.__class_getitem__(parts)),
-    )
+def _study_kind(model: str, features: str, loss: str, task: str) -> "type[AnyStudy]":
+    parts = (*_settings_of(model, features, loss), TASKS.get(task).settings)
+    return cast("type[AnyStudy]", StudyConfig.__class_getitem__(parts))
+
+
+@cache
+def _trial_kind(model: str, features: str, loss: str) -> "type[AnyTrial]":
+    return cast("type[AnyTrial]", TrialConfig.__class_getitem__(_settings_of(model, features, loss)))
+
+
+def _settings_of(model: str, features: str, loss: str) -> tuple[type[Settings], ...]:
+    return (ARCHITECTURES.get(model).settings, FEATURE_SETS.get(features).settings, LOSSES.get(loss).settings)

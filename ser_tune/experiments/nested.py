@@ -11,11 +11,12 @@ from typing import TypeAlias
 import numpy as np
 from mlflow.entities import Metric, Param, Run
 
-from ..config import Project, Role, flatten
+from ..config import Role, flatten
 from ..coordination import study_names
 from ..definition import StudyDefinition, strata_of
 from ..errors import SerTuneError, StudyError
 from ..folds import outer_parts
+from ..project import Project
 from ..protocol import Prepared, Protocol, draw_folds, prepare
 from ..resampling import HeldOutFold, interval_of, score
 from ..results import Nested, OuterFold, is_nested, predictions_of, runs_of

@@ -82,6 +82,8 @@ def _smile(name: str) -> Any:  # noqa: ANN401
         raise ConfigError(
             "features.name opensmile needs the package opensmile; install it with pip install 'ser-tune[opensmile]'"
         ) from None
+    from .. import __version__  # noqa: F401 - looked up: the library writes it beside the class, and warns without it
+
     threads = local()
 
     class Smile(opensmile.Smile):  # type: ignore[misc]

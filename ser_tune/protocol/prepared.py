@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..audit import speaker_baseline, text_baseline
-from ..config import Project
 from ..corpora import CORPORA, LABELS, Corpus, read_unlabelled, union_source
 from ..corpora.manifest import allowed_folders
 from ..definition import StudyDefinition, strata_of, targets_of, worded
@@ -25,6 +24,7 @@ from ..folds import (
     speaker_folds,
     text_independent_folds,
 )
+from ..project import Project
 from ..stored_names import inner_name
 from ..tasks import Targets
 from .domains import refuse_unfitting_corpora, unlabelled_in_words

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..config import Project
+from ..project import Project
 from ..stored_names import database_of, opened
 
 if TYPE_CHECKING:

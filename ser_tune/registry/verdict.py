@@ -9,10 +9,10 @@ from filelock import FileLock
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from ..config import Project
 from ..definition import Difference, worded
 from ..errors import RegistryError, StorageError, brief
 from ..metrics import Ranking
+from ..project import Project
 from ..promotion_rules import PROMOTION_RULES, Comparison, Ruling, WorseScores
 from ..resampling import permutation_test
 from ..search import Selection

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from ..config import Project
 from ..corpora import CORPORA
 from ..errors import RegistryError, valid_names
+from ..project import Project
 from ..stored_names import unknown_model
 from ..tasks import DEFAULT_TASK
 from ..tracking import Workspace, model_versions, reason_of, registered_models

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from mlflow.entities import Run
 
-from ..config import Project
 from ..errors import SerTuneError, StorageError
 from ..folds import SIDES
 from ..metrics import Metric
+from ..project import Project
 from ..protocol import Protocol
 from ..results import find_run, read_heard
 from ..tracking import (

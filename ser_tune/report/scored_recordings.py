@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..audit import Finding, SoundlessScore, Split, audit_split, text_baseline
-from ..config import Project
 from ..corpora import CORPORA, Utterance
 from ..definition import StudyDefinition, strata_of, targets_of
 from ..errors import StudyError
+from ..project import Project
 from ..protocol import Protocol, draw_folds, load_corpus
 
 __all__ = ["ScoredRecordings", "find_recordings"]

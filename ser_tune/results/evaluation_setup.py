@@ -13,7 +13,6 @@ from ..config import (
     AnyTrial,
     CorpusPart,
     CorpusSettings,
-    Project,
     adaptation_of,
     label_of,
     together,
@@ -25,6 +24,7 @@ from ..features import copies_in_words
 from ..folds import held_out_speakers, selection_note
 from ..metrics import Metric
 from ..prediction import Recipe
+from ..project import Project
 from ..protocol import Prepared, load_corpus, prepare
 from ..registry import REFIT_TAG, find_version, version_folder
 from ..tasks import DEFAULT_TASK, Task

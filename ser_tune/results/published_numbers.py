@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from ..config import Project
 from ..errors import ConfigError, UnknownNameError
 from ..metrics import METRICS, Metric
+from ..project import Project
 from ..search import SHIPPED
 from ..tasks import DEFAULT_TASK
 

@@ -236,15 +236,15 @@ def _leaves(kind: type[AnyStudy], architecture: Architecture, optimizer: str, ta
     restricted = architecture.restricted.get(task.predictions, {})
     ranges = {**architecture.search, **restricted, **OPTIMIZER_RANGES.get(optimizer, {})}
     names = {f"study.{name}": catalogue.names() for name, catalogue in PARTS.items()} | {AGGREGATION: task.aggregations}
-    return [
-        replace(
-            leaf,
-            type_name=" | ".join(names[leaf.path]) if leaf.path in names else leaf.type_name,
-            search=ranges.get(leaf.path, leaf.search),
-        )
-        for leaf in leaves(kind)
-        if leaf.path not in architecture.unused(kind)
-    ]
+    unused, found = architecture.unused(kind), []
+    for leaf in leaves(kind):
+        if leaf.path in names:
+            leaf = replace(leaf, type_name=" | ".join(names[leaf.path]))
+        if leaf.path in ranges:
+            leaf = replace(leaf, search=ranges[leaf.path])
+        if leaf.path not in unused:
+            found.append(leaf)
+    return found
 
 
 def options(model: str, features: str | None = None, *, loss: str | None = None, task: str | None = None) -> list[Leaf]:
@@ -270,9 +270,9 @@ def options(model: str, features: str | None = None, *, loss: str | None = None,
     given = {path: value for path, value in flags.items() if value is not None}
     layers = _layers(given)
     sections = nest(layers.labels | layers.presets | _implied(architecture, given) | given)
-    flat = flatten(validated(layers.kind, sections, lambda path: path).model_dump())
+    defaults = flatten(sections) | {"corpus.name": layers.known["corpus.name"].default}
     return [
-        leaf if leaf.path == "corpus.name" else replace(leaf, default=flat[leaf.path]) for leaf in layers.known.values()
+        replace(leaf, default=defaults[leaf.path]) if leaf.path in defaults else leaf for leaf in layers.known.values()
     ]
 
 

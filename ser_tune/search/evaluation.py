@@ -9,12 +9,13 @@ import numpy as np
 import torch
 
 from ..architectures.networks import set_threshold
-from ..config import Project, adaptation_of
+from ..config import adaptation_of
 from ..corpora import Corpus
 from ..errors import StudyError
 from ..features import FEATURE_SETS, Condition, RememberedMoments, corpus_features
 from ..folds import Fold, never_seen
 from ..prediction import Committee, Draw, Predictor, SpeakerSets, UtteranceFeatures, features_in
+from ..project import Project
 from ..protocol import Prepared
 from ..resampling import Scores, score
 from ..row_groups import rows_by

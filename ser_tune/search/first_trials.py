@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import optuna
 
-from ..config import Project, Value, flatten
+from ..config import Value, flatten
 from ..coordination import best_trials, complete_trials, load_study, place_of, searched_trials, shown_trials, values_of
 from ..definition import Plan, StudyDefinition, differences_of, worded
 from ..errors import StudyError
+from ..project import Project
 from ..protocol import Prepared, stored_protocol
 
 __all__ = ["FirstTrial", "first_trials", "missing_in"]

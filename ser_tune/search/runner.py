@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 import optuna
 
-from ..config import Project
 from ..coordination import (
     FoldStore,
     Rerun,
@@ -23,6 +22,7 @@ from ..coordination import (
 )
 from ..definition import Plan, largest_network_bytes
 from ..errors import Terminated
+from ..project import Project
 from ..protocol import Prepared
 from .confirmation import left_of_plan
 from .first_trials import first_trials, missing_in

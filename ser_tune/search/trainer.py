@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from ..architectures import ARCHITECTURES
-from ..config import Project, Value
+from ..config import Value
 from ..corpora import corpus_sounds
 from ..device import describe_device, pick_device, pick_precision, using_threads
 from ..errors import ConfigError, StorageError
 from ..execution import EXECUTORS
 from ..features import FEATURE_SETS, Extraction, FeatureStore, copy_key, extract_features
 from ..folds import Fold
+from ..project import Project
 from ..protocol import (
     Prepared,
     bond_of_likeness,

@@ -9,8 +9,8 @@ from filelock import FileLock
 from mlflow.entities import Dataset, DatasetInput, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
-from ..config import Project
 from ..errors import ConfigError, StorageError, TrackingError
+from ..project import Project
 from .failures import tracking_errors
 from .mlflow_internals import MLFLOW_PARENT_RUN_ID, delete_artifacts
 from .mlflow_pages import link_study

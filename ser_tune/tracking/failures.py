@@ -22,8 +22,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from ..config import full_disk
 from ..errors import TrackingError
+from ..project import full_disk
 from .mlflow_internals import is_older_schema
 
 __all__ = ["TrackingClient", "download", "is_missing", "named", "reason_of", "tracking_errors"]

@@ -16,8 +16,8 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Metric, Run, RunTag
 from mlflow.exceptions import MlflowException
 
-from ..config import Project, full_disk
 from ..errors import StorageError, TrackingError
+from ..project import Project, full_disk
 from ..stored_names import database_of
 from .failures import FAILURES, PATIENCE, TrackingClient, named, reason_of, tracking_errors
 from .mlflow_internals import EXPERIMENT_KIND, follow_moved_artifacts, migration_error, store_artifacts

@@ -13,8 +13,8 @@ import pytest
 
 import ser_tune
 from ser_tune import api
-from ser_tune.config import Project
 from ser_tune.errors import ConfigError, SerTuneError
+from ser_tune.project import Project
 from ser_tune.resampling import describe_score, with_interval
 from tests.project_copies import copy_project
 

@@ -11,8 +11,9 @@ import torch
 
 from ser_tune.api import workers
 from ser_tune.api.workers import _once_tracked, _pass_on, _Relay, devices_of, run_workers
-from ser_tune.config import Project, SearchSettings
+from ser_tune.config import SearchSettings
 from ser_tune.errors import ConfigError, StudyError, TrackingError
+from ser_tune.project import Project
 from ser_tune.search import StudyObserver
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ser_tune import api
-from ser_tune.config import Project
+from ser_tune.project import Project
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from ser_tune import api
-from ser_tune.config import Project
 from ser_tune.coordination.status import RunningTrial
+from ser_tune.project import Project
 
 pytestmark = pytest.mark.slow
 

@@ -10,10 +10,10 @@ import optuna
 import pytest
 from mlflow import MlflowClient
 
-from ser_tune.config import Project
 from ser_tune.errors import NonFiniteLossError
 from ser_tune.experiments import variant
 from ser_tune.metrics import METRICS
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.resampling import compare_paired
 from ser_tune.search import StudyObserver

@@ -14,7 +14,7 @@ OPEN = """
 import sys, time
 from pathlib import Path
 
-from ser_tune.config import Project
+from ser_tune.project import Project
 from ser_tune.coordination import open_storage
 from ser_tune.tracking import Workspace
 

@@ -238,9 +238,9 @@ def test_every_guessed_command_leads_to_a_command(call: Call, root: Path) -> Non
 
 def test_a_command_in_quotes_is_shown_without_them() -> None:
     with pytest.raises(ConfigError, match="without the quotes it is `ser-tune study --model 3d_acrnn --trials 3`"):
-        guessed_command(["study --model 3d_acrnn", "--trials", "3"], ["study"], [])
-    assert guessed_command([" Study", "x"], ["study"], []) == ["study", "x"]
-    assert guessed_command([], ["study"], []) == []
+        guessed_command(["study --model 3d_acrnn", "--trials", "3"], ["study"])
+    assert guessed_command([" Study", "x"], ["study"]) == ["study", "x"]
+    assert guessed_command([], ["study"]) == []
 
 
 def test_names_of_methods_lead_to_names_that_there_are() -> None:

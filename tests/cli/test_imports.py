@@ -14,6 +14,34 @@ from ser_tune.cli import app as application
 
 NEVER = ("librosa", "matplotlib", "numba", "optuna", "pooch", "scipy.signal", "sklearn", "torchvision", "transformers")
 """`predict` needs none of them."""
+SCRIPT = """
+import json, sys
+from ser_tune.cli import main
+try:
+    main()
+finally:
+    sys.stderr.write("\\n" + json.dumps(sorted(sys.modules)))
+"""
+
+
+def _imported(root: Path, *arguments: str) -> set[str]:
+    """The modules of a process at the end of a command."""
+    told = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *arguments],
+        env=os.environ | {"SER_TUNE_ROOT": str(root)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return set(json.loads(told.stderr.splitlines()[-1]))
+
+
+@pytest.mark.slow
+def test_the_list_of_commands_imports_no_settings(tmp_path: Path) -> None:
+    imported = _imported(tmp_path, "--help")
+    assert not imported.intersection({"importlib.metadata", "numpy", "pydantic", "ser_tune.config.base", "yaml"})
+
+
 STORE = {"alembic", "fastapi", "mlflow", "pandas", "pyarrow", "requests", "scipy", "sqlalchemy"}
 """MLflow, and what it imports."""
 STUDIES = {"alembic", "optuna", "sqlalchemy"}

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from ser_tune.cli.printing import next_steps
-from ser_tune.config import Project
 from ser_tune.errors import SerTuneError
 from ser_tune.experiments import nested
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.registry import Promotion
 

@@ -101,7 +101,7 @@ def test_report_leaderboard_and_card_list_the_sets(split: Split, call: Callable[
 
 
 def _card(root: Path) -> str:
-    from ser_tune.config import Project
+    from ser_tune.project import Project
     from ser_tune.tracking import Workspace
 
     project = Project(root, f"sqlite:///{root}/mlruns/mlflow.db", "sqlite://", cache=root)

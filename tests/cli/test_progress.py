@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from ser_tune.cli import progress
-from ser_tune.config import Project
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.search import Fanout, StudyObserver, run_study
 

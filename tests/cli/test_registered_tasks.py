@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ser_tune.architectures.networks import set_threshold, threshold_of
-from ser_tune.config import Project
+from ser_tune.project import Project
 from ser_tune.registry import find_version, load_model, version_folder
 from ser_tune.serving.server import Limits, _answering, _loaded
 from ser_tune.tracking import Workspace, open_predictor

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ser_tune import api
-from ser_tune.config import Project
 from ser_tune.metrics import METRICS
+from ser_tune.project import Project
 from ser_tune.resampling import describe_score, interval_of, with_interval
 from ser_tune.tasks import TASKS
 from tests.read_pages import Page

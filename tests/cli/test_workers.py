@@ -8,8 +8,8 @@ import optuna
 import pytest
 from mlflow import MlflowClient
 
-from ser_tune.config import Project
 from ser_tune.coordination import place_of
+from ser_tune.project import Project
 from tests.tiny_studies import TASKS
 
 pytestmark = pytest.mark.slow

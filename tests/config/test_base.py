@@ -43,6 +43,7 @@ class Engine(Settings):
 class LargeEngine(Engine):
     fuel: Literal["wood"] = "wood"  # type: ignore[assignment]
     """Of an engine, other fuels; what the setting is stays."""
+    power_kw: Annotated[float, Field(gt=0)] = 900.0
 
 
 class Car(Settings):
@@ -64,16 +65,22 @@ def test_leaves_are_listed_in_the_order_of_declaration() -> None:
     assert list(found) == ["engine.power_kw", "engine.gears", "engine.fuel", "doors", "owners"]
     assert found["engine.power_kw"] == Leaf(
         path="engine.power_kw",
+        settings=Engine,
         type_name="float",
         number=float,
         optional=False,
         bounds="> 0, ≤ 500",
         default=90.0,
         search=FloatRange(low=50.0, high=200.0),
-        help="Power of the engine.",
         option_type=float,
         roles=frozenset({Role.RESUMABLE}),
     )
+    assert found["engine.power_kw"].help == "Power of the engine."
+    assert [leaf.help for leaf in leaves(LargeEngine)] == [
+        "Power of the engine.",
+        "Gears; none means stepless.",
+        "Of an engine, other fuels; what the setting is stays.",
+    ]
     assert found["engine.gears"].help == "Gears; none means stepless."
     assert found["engine.gears"].search is None
 

@@ -13,12 +13,12 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from ser_tune.config import Project
 from ser_tune.coordination import open_storage
 from ser_tune.coordination.locking import StorageLock
 from ser_tune.coordination.optuna_internals import set_attribute
 from ser_tune.coordination.processes import Heartbeat, Watch, is_gone, note_process
 from ser_tune.coordination.stored_trials import DIED
+from ser_tune.project import Project
 from ser_tune.search import StudySummary, TrialOutcome
 from ser_tune.search.worker import OpenStudy, _run
 from ser_tune.tracking import ATTEMPT_TAG, MODEL_TAG, TrackingObserver, Workspace

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ser_tune.config import Project
 from ser_tune.coordination import fold_store
 from ser_tune.coordination.fold_store import FoldStore
 from ser_tune.errors import NonFiniteLossError, StorageError
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.search import Trainer
 from ser_tune.training import FittedNetwork, FoldJob

@@ -16,9 +16,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from ser_tune.config import Project
 from ser_tune.coordination import SEED, confirms, is_counted, open_storage, place_of
 from ser_tune.coordination.locking import StorageLock
+from ser_tune.project import Project
 from ser_tune.protocol import Prepared, prepare
 from ser_tune.search.first_trials import first_trials
 from ser_tune.search.opening import open_study

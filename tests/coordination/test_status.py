@@ -16,10 +16,10 @@ import pytest
 from optuna.trial import TrialState
 
 from ser_tune import api
-from ser_tune.config import Project
 from ser_tune.coordination import open_storage, read_courses, read_statuses
 from ser_tune.coordination.processes import note_process
 from ser_tune.errors import StudyError
+from ser_tune.project import Project
 
 REPOSITORY = Path(__file__).parents[2]
 NOW = datetime(2026, 1, 1, 12)

@@ -13,12 +13,12 @@ from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import OperationalError
 
-from ser_tune.config import Project
 from ser_tune.coordination import open_storage
 from ser_tune.coordination.locking import StorageLock, connection_arguments
 from ser_tune.coordination.optuna_internals import PatientStorage
 from ser_tune.coordination.storage import storage_errors
 from ser_tune.errors import StorageError
+from ser_tune.project import Project
 
 
 def _at(url: str, root: Path) -> Project:

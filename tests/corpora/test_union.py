@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from ser_tune import protocol, search
 from ser_tune.api.configuration import define
-from ser_tune.config import CorpusSettings, Project
+from ser_tune.config import CorpusSettings
 from ser_tune.corpora import CORPORA, Corpus, corpus_sounds, read_sounds, union_source
 from ser_tune.corpora.mapping import SYNONYMS
 from ser_tune.corpora.mapping_tables import MAPPING_TABLES, map_parts
 from ser_tune.errors import ConfigError, SerTuneError
 from ser_tune.features import Moments, corpus_features
+from ser_tune.project import Project
 from tests.features.cached import LOGSPEC, SETTINGS, Counting
 
 HERE = {"ann": ("angry", "sad"), "bob": ("angry", "sad"), "unknown": ("sad",)}

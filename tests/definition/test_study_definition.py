@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ser_tune.architectures import ARCHITECTURES
-from ser_tune.config import Choice, FloatRange, IntRange, Role
+from ser_tune.config import Choice, FloatRange, IntRange, Role, flatten
 from ser_tune.definition import Difference, StudyDefinition
 from ser_tune.definition.sizes import largest_network_bytes
 from ser_tune.errors import ConfigError
@@ -329,6 +329,9 @@ def test_options_tell_the_defaults_that_a_study_would_have() -> None:
     assert isinstance(listed["model.dropout"].search, FloatRange)
     assert listed["corpus.name"].default == "demo"
     assert all(leaf.help for leaf in listed.values())
+    for name in ARCHITECTURES.names():
+        config = flatten(define(**{"model.name": name}).config.model_dump()) | {"corpus.name": "demo"}
+        assert {leaf.path: leaf.default for leaf in options(name)}.items() <= config.items()
 
 
 def test_a_stored_study_is_read_where_what_it_names_is_not_installed() -> None:

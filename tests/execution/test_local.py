@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from ser_tune.architectures.linear.threads import blas_threads
-from ser_tune.config import Project
 from ser_tune.device import using_threads
 from ser_tune.errors import UndefinedScoreError
 from ser_tune.execution import InProcess
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.search import Trainer, define_study
 from ser_tune.training import EpochReport, FittedNetwork, FoldJob

@@ -14,9 +14,9 @@ import numpy as np
 import psutil
 import pytest
 
-from ser_tune.config import Project
 from ser_tune.errors import ExecutionError, StorageError
 from ser_tune.execution import Executor, InProcess, Processes
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.search import StudyObserver, Trainer, run_study
 from ser_tune.training import EpochReport, FittedNetwork, FoldJob
@@ -221,7 +221,7 @@ def test_an_interrupted_trial_keeps_the_folds_that_have_ended(
 HELPLESS = """
 import sys
 from pathlib import Path
-from ser_tune.config import Project
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.search import StudyObserver, define_study, run_study
 

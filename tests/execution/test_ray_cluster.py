@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ser_tune.config import Project
 from ser_tune.errors import AudioError, ConfigError, ExecutionError
 from ser_tune.execution import Ray
 from ser_tune.features import FEATURE_SETS, Extraction, extract_features
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.search import StudyObserver, Trainer, run_study
 from ser_tune.training import EpochReport

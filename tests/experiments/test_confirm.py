@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from ser_tune.config import Project
 from ser_tune.coordination import load_study, shown_trials
 from ser_tune.errors import NonFiniteLossError, RegistryError, StudyError
 from ser_tune.experiments import Candidate, confirm
 from ser_tune.experiments.confirm import by_bound
 from ser_tune.metrics import Metric
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.registry import Promotion, promote
 from ser_tune.resampling import UNKNOWN, Interval, interval_of, seed_interval

@@ -11,10 +11,10 @@ import pytest
 from mlflow.entities import Run
 
 from ser_tune.api import evaluate
-from ser_tune.config import Project
 from ser_tune.coordination import load_study, place_of
 from ser_tune.errors import ConfigError, StudyError
 from ser_tune.features import Condition
+from ser_tune.project import Project
 from ser_tune.resampling import describe_score, mean_interval, score, with_interval
 from ser_tune.results import Nested, OuterFold, leaderboard
 from ser_tune.search.first_trials import first_trials

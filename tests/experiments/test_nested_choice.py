@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from ser_tune.config import Project
 from ser_tune.coordination import load_study, shown_trials
 from ser_tune.errors import ConfigError
 from ser_tune.experiments import run_nested
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.registry import promote
 from ser_tune.search import preferred_trial, summarise

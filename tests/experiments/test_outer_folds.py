@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ser_tune.config import Project
 from ser_tune.errors import CorpusError, StudyError
+from ser_tune.project import Project
 from ser_tune.resampling import Interval
 from ser_tune.results import OuterFold
 from ser_tune.tracking import Predictions, Workspace

@@ -269,7 +269,7 @@ def test_malformed_requests_are_answered_or_refused_in_a_sentence(
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    from ser_tune.config import Project
+    from ser_tune.project import Project
     from ser_tune.tracking import Workspace
 
     monkeypatch.setenv("SER_TUNE_ROOT", str(finished.root))

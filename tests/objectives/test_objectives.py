@@ -13,7 +13,6 @@ import pytest
 import torch
 from torch import nn
 
-from ser_tune.config import Project
 from ser_tune.corpora import Utterance, grouped_by
 from ser_tune.errors import ConfigError, StudyError
 from ser_tune.features import TYPICAL_CONDITIONS, Disturbance, Scaling
@@ -22,6 +21,7 @@ from ser_tune.objectives import CompleteTrial, objectives_of
 from ser_tune.objectives.macs import multiply_adds
 from ser_tune.objectives.utterances import features_of_second, run_network
 from ser_tune.prediction import Predictor, has_features_in
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.search import score_validation_speakers
 from ser_tune.search.several_objectives import refuse_other_machine

@@ -21,7 +21,7 @@ import soundfile
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ser_tune.config import Project
+from ser_tune.project import Project
 from ser_tune.tracking import Workspace
 from tests.conftest import Told
 from tests.docs.blocks import ROOT, blocks

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ser_tune.config import Project
+from ser_tune.project import Project
 from ser_tune.protocol import Protocol, prepare
 from tests.corpus_tables import EMOTIONS, SPEAKERS, Row, write_table
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from ser_tune.config import Project
 from ser_tune.coordination import load_study
 from ser_tune.corpora.manifest import ALLOWED_FOLDERS
 from ser_tune.definition import StudyDefinition
 from ser_tune.errors import CorpusError
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.protocol.prepared import stored_protocol
 from ser_tune.report.scored_recordings import find_recordings

@@ -11,9 +11,9 @@ import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ser_tune.config import Project
 from ser_tune.definition import Difference
 from ser_tune.errors import ConfigError, ProtocolError
+from ser_tune.project import Project
 from ser_tune.protocol import Protocol, prepare
 from tests.corpus_tables import EMOTIONS, SPEAKERS, Row, write_table
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from ser_tune.config import NormalisationSettings, Project
+from ser_tune.config import NormalisationSettings
 from ser_tune.errors import LeakError
 from ser_tune.features import FeatureStore, Moments, Scaling, normalisation
 from ser_tune.folds import Fold
 from ser_tune.prediction import UtteranceFeatures
+from ser_tune.project import Project
 from ser_tune.protocol import Prepared, leaks
 from ser_tune.search import StudyObserver, run_study
 from ser_tune.tasks import Targets

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ser_tune.config import Project
 from ser_tune.errors import ConfigError, CorpusError, LeakError
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 
 Rows = list[list[str]]

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from ser_tune.audit import SoundlessScore, speaker_baseline, text_baseline
-from ser_tune.config import Project
 from ser_tune.corpora import Annotation, Corpus, Utterance
 from ser_tune.definition import targets_of
 from ser_tune.folds import Fold
 from ser_tune.metrics import METRICS
+from ser_tune.project import Project
 from ser_tune.protocol import Prepared, Protocol
 from ser_tune.resampling import Interval
 from ser_tune.search import run_study

@@ -13,10 +13,11 @@ import torch
 from ser_tune import api
 from ser_tune.architectures import ARCHITECTURES
 from ser_tune.audio import Heard
-from ser_tune.config import AdaptationSettings, NormalisationSettings, Project, SegmentSettings
+from ser_tune.config import AdaptationSettings, NormalisationSettings, SegmentSettings
 from ser_tune.errors import ConfigError, StorageError
 from ser_tune.features import FEATURE_SETS, Scaling
 from ser_tune.prediction import Predictor, Prototypes, Recipe
+from ser_tune.project import Project
 from ser_tune.recordings import SpeakerMemory
 from ser_tune.tracking import LoadedModel
 

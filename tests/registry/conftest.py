@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from mlflow.entities import Metric, Param, Run
 
-from ser_tune.config import Project
 from ser_tune.metrics import METRICS
+from ser_tune.project import Project
 from ser_tune.protocol import Protocol
 from ser_tune.tracking import STUDY_TAG, Workspace, objective_of, protocol_tags, score_of
 from tests.project_copies import copy_project

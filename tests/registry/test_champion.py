@@ -170,7 +170,7 @@ import os, sys, time
 from pathlib import Path
 sys.path[:0] = [{here!r}]
 import test_champion
-from ser_tune.config import Project
+from ser_tune.project import Project
 from ser_tune.registry import registration
 from ser_tune.tracking import Workspace
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from ser_tune.config import Project
 from ser_tune.errors import RegistryError
+from ser_tune.project import Project
 from ser_tune.registry import load_model, refuse_changed_model
 from ser_tune.tracking import FILES_TAG, MODEL_TAG, Workspace
 

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from ser_tune.config import ModelSettings, Project
+from ser_tune.config import ModelSettings
 from ser_tune.coordination import load_study
 from ser_tune.errors import RegistryError, UnknownNameError
 from ser_tune.features.logmelspec import LogMelSpecSettings
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.registry import Promotion, list_versions, load_model, promote
 from ser_tune.registry.model_card import Networks, model_card

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from ser_tune.config import Project
 from ser_tune.errors import AudioError, RegistryError
 from ser_tune.prediction import Predictor
+from ser_tune.project import Project
 from ser_tune.registry import find_version, list_versions, listed_versions, load_model
 from ser_tune.registry.verdict import claim_alias, decide
 from ser_tune.registry.versions import aliases_of, champion_alias

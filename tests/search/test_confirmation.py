@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from ser_tune.config import Project
 from ser_tune.coordination import confirms, load_study
 from ser_tune.definition import Plan
 from ser_tune.errors import StudyError
 from ser_tune.metrics import METRICS, Metric
+from ser_tune.project import Project
 from ser_tune.search import selection_of, stored_sums
 from ser_tune.search.confirmation import (
     enqueue_confirmation,

@@ -9,10 +9,10 @@ from typing import Any
 import optuna
 import pytest
 
-from ser_tune.config import Project
 from ser_tune.coordination import CURVES, read_statuses
 from ser_tune.definition import Plan
 from ser_tune.metrics import METRICS, Metric, Ranking
+from ser_tune.project import Project
 from ser_tune.search import StudySummary
 from ser_tune.search.convergence import note_convergence
 from ser_tune.search.stored_plan import convergence_of

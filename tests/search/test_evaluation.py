@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ser_tune.config import PerturbationSettings, Project
+from ser_tune.config import PerturbationSettings
 from ser_tune.errors import CorpusError, StudyError
 from ser_tune.prediction import Draw, Predictor
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.resampling import score
 from ser_tune.search import refit, run_study, score_holdout_speakers, score_test_speakers, score_validation_speakers

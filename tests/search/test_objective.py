@@ -12,9 +12,9 @@ import optuna
 import pytest
 import torch
 
-from ser_tune.config import Project
 from ser_tune.coordination import CURVES
 from ser_tune.errors import CorpusError
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.search import StudySummary
 from ser_tune.search.samplers.base import Sampler

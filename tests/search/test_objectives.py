@@ -6,10 +6,10 @@ from typing import Any
 import optuna
 import pytest
 
-from ser_tune.config import Project
 from ser_tune.coordination import fold_scores, load_study, open_storage, read_statuses
 from ser_tune.coordination.stored_trials import FOLDS_ENDED
 from ser_tune.errors import StudyError
+from ser_tune.project import Project
 from ser_tune.search import StudySummary, selection_of
 
 Run = Callable[..., StudySummary]

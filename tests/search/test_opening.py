@@ -8,9 +8,9 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from ser_tune.config import Project
 from ser_tune.coordination import Rerun, load_study, values_of
 from ser_tune.errors import StudyError
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.search import StudySummary, run_study
 

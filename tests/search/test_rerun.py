@@ -7,9 +7,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from ser_tune.config import Project
 from ser_tune.coordination import Rerun
 from ser_tune.errors import NonFiniteLossError, StudyError
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.search import StudySummary, run_study
 

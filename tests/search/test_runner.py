@@ -12,9 +12,9 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from ser_tune.config import Project
 from ser_tune.coordination import load_study, open_storage
 from ser_tune.errors import AudioError, ConfigError, NonFiniteLossError, StorageError, StudyError, Terminated
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.search import StudySummary, Trainer, run_study
 

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from ser_tune.config import Project
 from ser_tune.features import Moments
 from ser_tune.folds import Fold
 from ser_tune.prediction import SegmentReader, UtteranceFeatures
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.protocol.leaks import refuse_fitted_leaks, refuse_leaks, refuse_misplaced_copies
 from ser_tune.resampling import score

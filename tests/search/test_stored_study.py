@@ -7,9 +7,9 @@ from typing import Any
 import optuna
 import pytest
 
-from ser_tune.config import Project
 from ser_tune.coordination import load_study, open_storage
 from ser_tune.errors import StudyError
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.search import StudyObserver, StudySummary, run_study
 

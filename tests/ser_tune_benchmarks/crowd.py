@@ -15,8 +15,8 @@ import psutil
 from mlflow import MlflowClient
 from optuna.trial import FrozenTrial, TrialState
 
-from ser_tune.config import Project
 from ser_tune.coordination import place_of
+from ser_tune.project import Project
 from ser_tune.tracking.outbox import waiting
 
 from .killing import predict

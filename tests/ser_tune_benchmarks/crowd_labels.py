@@ -16,9 +16,9 @@ import numpy as np
 import typer
 import yaml
 
-from ser_tune.config import Project
 from ser_tune.metrics import Metric
 from ser_tune.prediction import Predictor
+from ser_tune.project import Project
 from ser_tune.protocol import Prepared, prepare
 from ser_tune.resampling import Estimate, PairedComparison, Scores, compare_paired
 from ser_tune.search import HeldOut, Trainer, define_study, score_test_speakers

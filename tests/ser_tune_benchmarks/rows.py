@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:  # imported where needed: processes that compare other programs need none of it
-    from ser_tune.config import Project
     from ser_tune.definition import StudyDefinition
+    from ser_tune.project import Project
 
 __all__ = ["Options", "Row", "definition", "measured", "project", "slope"]
 
@@ -106,7 +106,7 @@ def definition(settings: Mapping[str, object]) -> "StudyDefinition":
 
 def project(root: Path) -> "Project":
     """A project of its own below a folder."""
-    from ser_tune.config import Project
+    from ser_tune.project import Project
 
     return Project(
         root=root,

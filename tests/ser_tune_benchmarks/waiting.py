@@ -14,9 +14,9 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from ser_tune.config import Project
 from ser_tune.coordination import open_storage
 from ser_tune.coordination.locking import StorageLock
+from ser_tune.project import Project
 from ser_tune.protocol import Prepared, prepare
 from ser_tune.search.opening import open_study
 from ser_tune.search.worker import OpenStudy, work_on

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from mlflow.entities import Run
 
-from ser_tune.config import Project
+from ser_tune.project import Project
 from ser_tune.tracking import Workspace, find_runs
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ser_tune.config import Project
+from ser_tune.project import Project
 from ser_tune.tracking import STUDY_NAME_TAG, STUDY_TAG, TRIAL_TAG, Workspace, deleted_of, what_was_deleted
 
 NAME = 'it\'s "a/b" 😀'

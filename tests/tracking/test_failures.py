@@ -14,8 +14,8 @@ from mlflow.entities import Run, RunData, RunInfo
 from mlflow.exceptions import MlflowException, RestException
 from sqlalchemy.exc import OperationalError
 
-from ser_tune.config import Project
 from ser_tune.errors import RegistryError, TrackingError
+from ser_tune.project import Project
 from ser_tune.registry import find_version, list_versions
 from ser_tune.results import find_run
 from ser_tune.tracking import TrackingClient, Workspace, named, read_predictions, reason_of, tracking_errors

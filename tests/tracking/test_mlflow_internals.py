@@ -18,7 +18,7 @@ import pytest
 from mlflow.entities import Dataset, DatasetInput
 
 import ser_tune
-from ser_tune.config import Project
+from ser_tune.project import Project
 from ser_tune.tracking import Workspace, mlflow_internals
 
 ROOM = Path(ser_tune.__file__).parent

@@ -14,9 +14,10 @@ import pytest
 import yaml
 from mlflow.entities import Run
 
-from ser_tune.config import Project, flatten
+from ser_tune.config import flatten
 from ser_tune.definition.sizes import largest_network_bytes
 from ser_tune.errors import NonFiniteLossError
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.search import Fanout, StudyObserver, StudySummary, run_study
 from ser_tune.tracking import MODEL_TAG, TrackingObserver, Workspace

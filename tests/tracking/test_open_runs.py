@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ser_tune.api import doctor
-from ser_tune.config import Project
 from ser_tune.coordination import this_process
+from ser_tune.project import Project
 from ser_tune.tracking import EVALUATES_TAG, Workspace, close_abandoned, open_run
 from ser_tune.tracking.runs import PROCESS_TAG, TRIAL_TAG
 

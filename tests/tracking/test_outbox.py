@@ -12,8 +12,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from ser_tune.config import Project
 from ser_tune.errors import StorageError
+from ser_tune.project import Project
 from ser_tune.tracking import (
     ATTEMPT_TAG,
     MODEL_TAG,

@@ -23,9 +23,10 @@ from mlflow.utils import requirements_utils
 import ser_tune
 from ser_tune import prediction
 from ser_tune.architectures import ARCHITECTURES
-from ser_tune.config import NormalisationSettings, Project, SegmentSettings
+from ser_tune.config import NormalisationSettings, SegmentSettings
 from ser_tune.features import FEATURE_SETS
 from ser_tune.prediction import Recipe, predictor
+from ser_tune.project import Project
 from ser_tune.registry import load_model
 from ser_tune.tracking import LoadedModel, Workspace, package
 from ser_tune.tracking.mlflow_model import SpeechModel

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from mlflow.entities import Run, RunData, RunInfo
 
-from ser_tune.config import Project
 from ser_tune.metrics import METRICS
+from ser_tune.project import Project
 from ser_tune.protocol import Protocol, prepare
 from ser_tune.resampling import score
 from ser_tune.search import HeldOut

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ser_tune.config import Project
+from ser_tune.project import Project
 from ser_tune.registry import list_versions
 from ser_tune.tracking import Workspace, model_versions, queries, registered_models, search_runs
 

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow.entities import Metric, Run, RunData, RunInfo, RunTag
 
-from ser_tune.config import Project
 from ser_tune.metrics import METRICS, Ranking
+from ser_tune.project import Project
 from ser_tune.protocol import Protocol
 from ser_tune.tracking import (
     STUDY_NAME_TAG,

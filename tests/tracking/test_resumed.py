@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import pytest
 from mlflow.entities import Run
 
-from ser_tune.config import Project
 from ser_tune.errors import StorageError
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.search import Fanout, StudyObserver, StudySummary, run_study
 from ser_tune.tracking import MODEL_TAG, TrackingObserver, Workspace

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ser_tune.config import Project
 from ser_tune.errors import ProtocolError
+from ser_tune.project import Project
 from ser_tune.protocol import Protocol
 from ser_tune.tracking import STUDY_TAG, TRIAL_TAG, Workspace, find_runs, protocol_of, protocol_tags, search_runs
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ser_tune.config import Project
+from ser_tune.project import Project
 from ser_tune.protocol import Prepared, Protocol, prepare
 from ser_tune.protocol.official_split import official_fold
 from ser_tune.resampling import score

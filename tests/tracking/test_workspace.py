@@ -12,8 +12,8 @@ import pytest
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 
-from ser_tune.config import Project
 from ser_tune.errors import StorageError, TrackingError
+from ser_tune.project import Project
 from ser_tune.tracking import Workspace, open_delivered, tracking_errors
 from ser_tune.tracking.outbox import waiting
 
@@ -30,7 +30,7 @@ def test_two_processes_can_open_an_empty_project_at_once(tmp_path: Path) -> None
         "room = types.ModuleType('ser_tune.tracking')\n"
         "room.__path__ = [importlib.util.find_spec('ser_tune').submodule_search_locations[0] + '/tracking']\n"
         "sys.modules['ser_tune.tracking'] = room\n"
-        "from ser_tune.config import Project\n"
+        "from ser_tune.project import Project\n"
         "from ser_tune.tracking.workspace import Workspace\n"
         "project = Project.locate()\n"
         "print('ready', flush=True)\n"

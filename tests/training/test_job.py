@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ser_tune.config import Project
+from ser_tune.project import Project
 from ser_tune.protocol import prepare
 from ser_tune.search import Trainer
 from ser_tune.training import DataReader, FittedNetwork, FoldJob, train_fold

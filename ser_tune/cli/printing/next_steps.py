@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...config import Project, together
+from ...config import together
 from ...corpora import CORPORA
+from ...project import Project
 from ..console import results, shortest
 
 if TYPE_CHECKING:

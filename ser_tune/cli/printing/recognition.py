@@ -19,8 +19,8 @@ from ..rows import Rows, written
 from .answers import Answers, Row
 
 if TYPE_CHECKING:
-    from ...config import Project
     from ...prediction import Prediction
+    from ...project import Project
     from ...recordings import Change, Timeline, Unusable
     from ...tracking import LoadedModel
 

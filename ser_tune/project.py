@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import StorageError
+from .errors import StorageError
 
 __all__ = ["Project", "full_disk"]
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from ser_tune.config import Project, full_disk
 from ser_tune.errors import StorageError
+from ser_tune.project import Project, full_disk
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,7 @@ def test_a_root_that_is_no_folder_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_full_disk_is_named_with_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"sqlite:///{tmp_path}/studies/optuna.db"  # whose folder is not there yet
     assert full_disk(url) == ""
-    monkeypatch.setattr("ser_tune.config.project.shutil.disk_usage", lambda _: SimpleNamespace(total=10**9, free=10**5))
+    monkeypatch.setattr("ser_tune.project.shutil.disk_usage", lambda _: SimpleNamespace(total=10**9, free=10**5))
     assert full_disk(url) == f"; the disk of '{tmp_path}' is full: make room, and the same command goes on from here"
     assert full_disk("http://localhost:5000") == full_disk("postgresql://localhost/studies") == ""
 
