@@ -42,10 +42,9 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import PackageNotFoundError, version
 
         try:
-            found = version("ser-tune")
+            return version("ser-tune")
         except PackageNotFoundError:  # a copy inside a registered model, where ser-tune itself need not be installed
-            found = "bundled"
-        return globals().setdefault(name, found)
+            return "bundled"
     if name == "load_model":
         from .registry import load_model
 

@@ -82,11 +82,11 @@ def _smile(name: str) -> Any:  # noqa: ANN401
         raise ConfigError(
             "features.name opensmile needs the package opensmile; install it with pip install 'ser-tune[opensmile]'"
         ) from None
-    from .. import __version__  # noqa: F401 - looked up: the library writes it beside the class, and warns without it
-
     threads = local()
 
     class Smile(opensmile.Smile):  # type: ignore[misc]
+        __module__ = opensmile.__name__  # whose version the library looks up
+
         def _smile(self, options: dict[str, object]) -> Any:  # noqa: ANN401
             if "sampleRate" not in options:  # it is asked for the names of functionals
                 return super()._smile(options)
