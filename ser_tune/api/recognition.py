@@ -231,8 +231,6 @@ def listen(
     _refuse_other_window(window_s)
     if isinstance(model, str):
         refuse_unknown_model(model, located(project))
-    from ..config import TOGETHER  # pydantic
-
     microphone, detector = recordings.Microphone(device), recordings.SpeechDetector()
     loaded = _loaded(model, project, min_confidence)
     before = None if (memory := _memory(loaded, speaker, project, remember=False)) is None else memory.before
@@ -241,7 +239,7 @@ def listen(
             f"nothing is remembered of speaker '{speaker}' for this model; expected a speaker of `ser-tune predict "
             "MODEL FILES --speaker NAME --remember`"
         )
-    if before is None and not loaded.adapts and (scope := loaded.recipe.normalisation.scope) in TOGETHER:
+    if before is None and not loaded.adapts and (scope := loaded.recipe.normalisation.scope) in _together():
         remembered = ", or with --speaker a remembered one" if scope == "speaker" else ""
         raise ConfigError(
             f"the model normalises features by {scope}, which needs all recordings of a {scope} at once; listen takes "
@@ -252,6 +250,13 @@ def listen(
         yield from recordings.follow(
             loaded, microphone, detector, window_s=window_s, min_confidence=min_confidence, before=before
         )
+
+
+def _together() -> tuple[str, ...]:
+    """The scopes of normalisation that take several recordings at once; the settings import pydantic."""
+    from ..config import TOGETHER
+
+    return TOGETHER
 
 
 def _answered(

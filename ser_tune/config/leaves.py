@@ -45,7 +45,7 @@ class Leaf:
 
     @property
     def help(self) -> str:
-        """What the setting means, on one line."""
+        """The meaning of the setting, on one line."""
         return help_of(self.settings, self.path.rpartition(".")[2])
 
     @property

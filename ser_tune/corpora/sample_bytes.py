@@ -15,7 +15,7 @@ STRETCH, STRETCHES = 1024, 16
 WINDOW = 16
 """Samples of a window, in each of which the smoother reading counts: bytes fall out of step within a recording."""
 SMOOTHER = 3.0
-"""How many times as smooth another reading is that counts. In EmoDB and URDU one is at most 1.03 times where bytes are
+"""The least gain in smoothness of another reading that counts. In EmoDB and URDU it is at most 1.03 where bytes are
 right, mostly 10 to 20 times where their order or sign is wrong, 6 for floats, and 5.5 where single bytes were added."""
 ROUGH, SHARE = 0.01, 0.1
 """Mean step between samples, of full scale, of a rough window, and the least share of such windows that is judged."""

@@ -8,7 +8,7 @@ from ..errors import ConfigError
 from ..tasks import Task
 
 if TYPE_CHECKING:
-    from .study_definition import AnyStudy
+    from .kinds import AnyStudy
 
 __all__ = ["refuse_unfitting_adaptation", "refuse_unfitting_domains"]
 

@@ -5,23 +5,16 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any
 
 from ..architectures import ARCHITECTURES
 from ..config import (
     AnyTrial,
     CorpusPart,
-    FeatureSettings,
-    LossSettings,
-    ModelSettings,
     Range,
     Role,
     SearchSettings,
-    Settings,
-    StudyConfig,
-    TaskSettings,
     TrialConfig,
     Value,
     flatten,
@@ -40,12 +33,10 @@ from ..tasks import DEFAULT_TASK, TASKS, Goal, Task
 from ..training import LOSSES
 from .differences import Difference, differences_of
 from .domains import refuse_unfitting_adaptation, refuse_unfitting_domains
+from .kinds import AnyStudy, study_kind, trial_kind
 from .plan import Plan, plan_of
 
-__all__ = ["AnyStudy", "StudyDefinition", "metrics_of", "refuse_unfitting", "study_kind"]
-
-# Text, because pydantic takes 0.3 s to make a class that nobody is an object of
-AnyStudy: TypeAlias = "StudyConfig[ModelSettings, FeatureSettings, LossSettings, TaskSettings]"
+__all__ = ["StudyDefinition", "metrics_of", "refuse_unfitting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +236,7 @@ class StudyDefinition:
             ConfigError: The values do not go together.
         """
         config = self.config
-        kind = _trial_kind(config.model.name, config.features.name, config.loss.name)
+        kind = trial_kind(config.model.name, config.features.name, config.loss.name)
         trial = validated(kind, sections, lambda path: f"trial with {path}")
         _refuse_restricted(trial, self.task)
         refuse_unfitting_domains(trial)
@@ -332,24 +323,3 @@ def _refuse_restricted(config: "AnyStudy | AnyTrial", task: Task) -> None:
         if not allowed.contains(flat[path]):
             choices = ", ".join(str(choice) for choice in allowed.choices)
             raise ConfigError(f"{path} is {brief(flat[path])}; for task {task.name} choose from {choices}")
-
-
-def study_kind(sections: Mapping[str, Any]) -> "type[AnyStudy]":
-    """The settings class of a study with the components that these sections name."""
-    model, features, loss, task = (str(sections[part]["name"]) for part in ("model", "features", "loss", "task"))
-    return _study_kind(model, features, loss, task)
-
-
-@cache  # pydantic forgets a class that nobody holds, and takes tens of milliseconds to make it again
-def _study_kind(model: str, features: str, loss: str, task: str) -> "type[AnyStudy]":
-    parts = (*_settings_of(model, features, loss), TASKS.get(task).settings)
-    return cast("type[AnyStudy]", StudyConfig.__class_getitem__(parts))
-
-
-@cache
-def _trial_kind(model: str, features: str, loss: str) -> "type[AnyTrial]":
-    return cast("type[AnyTrial]", TrialConfig.__class_getitem__(_settings_of(model, features, loss)))
-
-
-def _settings_of(model: str, features: str, loss: str) -> tuple[type[Settings], ...]:
-    return (ARCHITECTURES.get(model).settings, FEATURE_SETS.get(features).settings, LOSSES.get(loss).settings)

@@ -4,8 +4,6 @@ import csv
 import io
 import json
 import pickle
-import re
-import shlex
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -39,13 +37,8 @@ def test_a_study_ends_with_a_table_the_name_and_what_to_run_next(finished: Any) 
     assert lines[9].startswith(f"next: ser-tune predict {NAME} ")
     assert lines[9].endswith("  # networks were trained on it: judge them by recordings of your own")
     assert lines[10] == "next: ser-tune report first"
-    nested = re.fullmatch(
-        r"next: ser-tune (study .*--nested)  # a number to publish: a search for each of . test folds", lines[11]
-    )
-    assert nested is not None
-    assert shlex.split(nested.group(1))[1:-1] == list(map(str, finished.args))
-    assert lines[12] == "next: ser-tune ui"
-    assert len(lines) == 13
+    assert lines[11] == "next: ser-tune ui"  # four speakers are too few for a nested study of three folds
+    assert len(lines) == 12
 
 
 @pytest.mark.slow

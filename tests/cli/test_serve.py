@@ -44,7 +44,9 @@ def server(finished: Any) -> Iterator[tuple[WarmProcess, int]]:
     """A running server of the champion, and its port."""
     limits = ("--max-mb", "1", "--max-seconds", "20")
     environment = {"SER_TUNE_ROOT": str(finished.root)}
-    process = WarmProcess(COMMAND, "serve", NAME, "--port", "0", *limits, environment=environment)
+    tracking = f"sqlite:///{finished.root}/mlruns/mlflow.db"  # a module's fixture: MLflow may have left another URI
+    arguments = ("serve", NAME, "--port", "0", *limits, "--tracking-uri", tracking)
+    process = WarmProcess(COMMAND, *arguments, environment=environment)
     try:
         line = process.stdout.readline()
         found = re.search(r"http://127\.0\.0\.1:(\d+)/invocations", line)

@@ -13,7 +13,7 @@ import soundfile
 
 from ser_tune.features import FeatureStore
 from ser_tune.folds import Fold
-from ser_tune.protocol import Prepared, leaks
+from ser_tune.protocol import Prepared
 from ser_tune.search import trainer
 
 RATE_HZ = 16_000
@@ -173,27 +173,6 @@ def test_nearly_the_same_sound_may_be_allowed_and_is_then_a_fact_of_the_protocol
     passes(allowed)
     assert allowed.protocol.facts["near_identical"] == "recordings on two sides are allowed"
     assert "near_identical" not in study().protocol.facts
-
-
-def test_sounds_are_compared_once_for_all_searches_and_not_in_the_processes_that_a_search_starts(
-    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    prepared, cache, counted = study(), tmp_path / "cache", list[int]()
-
-    def count(fingerprints: tuple[np.ndarray, ...]) -> list[object]:
-        counted.append(len(fingerprints))
-        return []
-
-    monkeypatch.setattr(leaks, "near_identical", count)
-    monkeypatch.setattr(leaks, "_compared", {})
-    monkeypatch.setattr(trainer, "refuse_fitted_leaks", lambda *_: counted.append(0))
-    trainer.Trainer(prepared, cache, led=True)
-    assert counted == []
-    for _ in range(2):
-        trainer.Trainer(prepared, cache)
-    assert counted == [len(prepared.corpus.utterances), 0, 0]
-    trainer.Trainer(study(_again(_changed, "ada")), cache)
-    assert counted[3:] == [len(prepared.corpus.utterances) + 1, 0]
 
 
 @pytest.mark.slow
