@@ -1,4 +1,4 @@
-"""Samples whose bytes were written in another way than they are read: in another order, with another sign, out of step.
+"""Samples whose bytes are read wrongly: in another order, out of step, with another sign, or floats as integers.
 
 Such a recording is loud noise. Read the right way, it is smooth; a sound recording, or noise, is no smoother when its
 bytes are read otherwise.
@@ -10,8 +10,8 @@ import numpy as np
 
 __all__ = ["other_reading"]
 
-STRETCH, STRETCHES = 1024, 16
-"""Samples of a stretch, and most stretches of a recording that are compared."""
+STRETCH, STRETCHES = 1024, 8
+"""Samples of a stretch, and most stretches of a recording that are compared: in less than a millisecond."""
 WINDOW = 16
 """Samples of a window, in each of which the smoother reading counts: bytes fall out of step within a recording."""
 SMOOTHER = 3.0
@@ -72,13 +72,13 @@ def _readings(stretches: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         return
     written = _whole(stretches, width)[..., None].view(np.uint8)[..., :width]
     if np.ptp(written[..., 0]):  # 8 bits in 16 are silence in the other order
-        yield "the other order of bytes", _as_samples(written[..., ::-1])
+        yield "bytes in another order", _as_samples(written[..., ::-1])
         count, length, channels, _ = written.shape
         later = written.reshape(count, -1)[:, 1 : 1 + (length - 1) * channels * width]
-        yield "bytes that are out of step", _as_samples(later.reshape(count, length - 1, channels, width))
+        yield "bytes in another order", _as_samples(later.reshape(count, length - 1, channels, width))
     turned = written.copy()
     turned[..., -1] ^= 0x80
-    yield "the other sign", _as_samples(turned)
+    yield "samples of the other sign", _as_samples(turned)
 
 
 def _whole(samples: np.ndarray, width: int) -> np.ndarray:

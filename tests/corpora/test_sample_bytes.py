@@ -57,10 +57,10 @@ def _eight_bits(whole: np.ndarray) -> np.ndarray:
 
 
 WRONG: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
-    "swapped": (_swapped, "the other order of bytes"),
-    "swapped_24": (_swapped_24, "the other order of bytes"),
-    "turned": (_turned, "the other sign"),
-    "late": (_late, "bytes that are out of step"),
+    "swapped": (_swapped, "bytes in another order"),
+    "swapped_24": (_swapped_24, "bytes in another order"),
+    "turned": (_turned, "samples of the other sign"),
+    "late": (_late, "bytes in another order"),
     "floats": (_floats, "floating-point numbers"),
 }
 
@@ -77,7 +77,9 @@ def test_another_reading_is_named_where_the_bytes_are_wrong_and_none_where_they_
     pitch_hz: float, level: float, noise: float, channels: int, way: str
 ) -> None:
     damage, name = WRONG[way]
-    whole = _voice(pitch_hz, level, max(noise, 0.05) if way == "floats" else noise, channels)  # a sound of two levels
+    if way == "floats":  # read as integers, loud and clear ones are a smooth sound of two levels
+        level, noise = min(level, 0.3), 0.05 + noise / 2
+    whole = _voice(pitch_hz, level, noise, channels)
     assert other_reading(damage(whole)) == name
     for right in (whole / 2**15, whole / 2**15 + 1e-7, (whole >> 8) / 2**7, whole / 2**15 + 2.0**-20):
         assert other_reading(right) == ""
@@ -85,10 +87,10 @@ def test_another_reading_is_named_where_the_bytes_are_wrong_and_none_where_they_
 
 @settings(deadline=None, max_examples=40)
 @given(level=st.floats(1e-4, 3.0), period=st.integers(2, 400), bits=st.sampled_from([8, 12, 16, 24]))
-def test_noise_square_waves_ramps_and_silence_are_read_rightly(level: float, period: int, bits: int) -> None:
+def test_noise_square_waves_tones_and_silence_are_read_rightly(level: float, period: int, bits: int) -> None:
     count = np.arange(RATE_HZ)
-    square, ramp = np.where(count // period % 2, level, -level), level * (count % period / period - 0.5)
-    for sound in (np.random.default_rng(2).normal(0.0, level, RATE_HZ), square, ramp, 0.0 * ramp):
+    square, tone = np.where(count // period % 2, level, -level), level * np.sin(2 * np.pi * count / period)
+    for sound in (np.random.default_rng(2).normal(0.0, level, RATE_HZ), square, tone, 0.0 * tone):
         stored = np.rint(np.clip(sound, -1, 1) * (2 ** (bits - 1) - 1)) / 2 ** (bits - 1)
         assert other_reading(stored[:, None]) == ""
     assert other_reading(square[:100, None]) == ""
@@ -107,7 +109,7 @@ def test_real_recordings_are_read_rightly_and_their_damage_is_found(corpus: str)
         for way, (damage, name) in WRONG.items():
             found[way] += other_reading(damage(whole)) == name
         found["converted"] += other_reading(_converted(whole)) != ""
-        found["eight"] += other_reading(_eight_bits(whole[:, :1])) == "the other sign"
+        found["eight"] += other_reading(_eight_bits(whole[:, :1])) == "samples of the other sign"
     count = len(files[::4])
     assert found.pop("floats") >= 0.8 * count  # read as integers, loud ones are smooth as well
     assert found.pop("eight") >= 0.97 * count
