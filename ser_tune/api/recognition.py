@@ -239,7 +239,7 @@ def listen(
             f"nothing is remembered of speaker '{speaker}' for this model; expected a speaker of `ser-tune predict "
             "MODEL FILES --speaker NAME --remember`"
         )
-    if before is None and not loaded.adapts and (scope := loaded.recipe.normalisation.scope) in _together():
+    if before is None and not loaded.adapts and (scope := _judged_together(loaded)):
         remembered = ", or with --speaker a remembered one" if scope == "speaker" else ""
         raise ConfigError(
             f"the model normalises features by {scope}, which needs all recordings of a {scope} at once; listen takes "
@@ -252,11 +252,11 @@ def listen(
         )
 
 
-def _together() -> tuple[str, ...]:
-    """The scopes of normalisation that take several recordings at once; the settings import pydantic."""
-    from ..config import TOGETHER
+def _judged_together(model: "LoadedModel") -> str:
+    """The unit whose recordings a model judges at once, `speaker` or `corpus`; empty where it judges each alone."""
+    from ..config import together  # with pydantic
 
-    return TOGETHER
+    return together(model.recipe)
 
 
 def _answered(

@@ -30,16 +30,13 @@ def find(name: str, find_metric: FindMetric) -> StudyObjective | None:
         numbers, truth, predicted = trial.pooled
         names = np.array(grouped_by(trial.corpus.utterances, attribute))[numbers]
         width = len(trial.targets.names)
-        # Utterances without a group are in none; a group whose truth alone leaves the metric undefined is left out
-        scores = [
-            score
-            for name, own in rows_by(names).items()
-            if name
-            and not (
-                math.isnan(score := metric.score(truth[own], predicted[own], width))
-                and math.isnan(metric.score(truth[own], truth[own], width))
-            )
-        ]
+        scores = []
+        for name, own in rows_by(names).items():
+            score = metric.score(truth[own], predicted[own], width)
+            # A group without a score for its own truth, such as a single recording's CCC, is no fault of the trial
+            undefined = math.isnan(score) and math.isnan(metric.score(truth[own], truth[own], width))
+            if name and not undefined:  # utterances without a name are in no group
+                scores.append(score)
         return Ranking(metric).best_first(scores, lambda score: score)[-1] if scores else math.nan
 
     def check(corpus: Corpus) -> None:

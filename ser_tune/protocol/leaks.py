@@ -106,11 +106,12 @@ _compared: dict[bytes, list[Likeness]] = {}
 def _near_identical(sounds: Sounds) -> list[Likeness]:
     """The near-identical pairs of a corpus; digests of sounds decide their fingerprints."""
     key = hashlib.sha256("".join(sounds.digests).encode()).digest()
-    if key not in _compared:
+    found = _compared.get(key)
+    if found is None:
         found = near_identical(sounds.fingerprints)
         _compared.clear()
         _compared[key] = found
-    return _compared[key]
+    return found
 
 
 def find_leaks(
