@@ -13,12 +13,12 @@ __all__ = ["help_of"]
 
 
 def help_of(settings: type[BaseModel], name: str) -> str:
-    """The help of a setting on one line: the text below its declaration in the class or in the nearest base with one.
+    """The text below a setting's declaration, in its class or the nearest base that has one; empty where none has.
 
     pydantic's `use_attribute_docstrings` searches for every class when it is made, which took most of the import.
     """
     found = (_texts_of_module(base.__module__).get(base.__name__, {}).get(name) for base in settings.__mro__)
-    return " ".join(next(filter(None, found), "").split())
+    return next(filter(None, found), "")
 
 
 @cache
@@ -26,7 +26,7 @@ def _texts_of_module(module: str) -> Mapping[str, Mapping[str, str]]:
     """The texts below declarations, by the names of classes and of fields; none where there is no source."""
     try:
         source = inspect.getsource(sys.modules[module])
-    except (OSError, TypeError):  # of Python itself, or typed into a notebook
+    except (KeyError, OSError, TypeError):  # of Python itself, or typed into a notebook
         return {}
     return {node.name: _texts_in(node.body) for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
 

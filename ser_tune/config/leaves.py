@@ -46,7 +46,8 @@ class Leaf:
     @property
     def help(self) -> str:
         """The meaning of the setting, on one line."""
-        return help_of(self.settings, self.path.rpartition(".")[2])
+        name = self.path.rpartition(".")[2]
+        return " ".join((self.settings.model_fields[name].description or help_of(self.settings, name)).split())
 
     @property
     def summary(self) -> str:

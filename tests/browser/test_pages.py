@@ -69,7 +69,9 @@ def test_a_page_fits_a_phone_and_a_screen_whatever_the_names(
     page.emulate_media(color_scheme=scheme)
     assert page.evaluate(FITS)
     if name == "audit":  # its sentences are read without scrolling
-        assert page.evaluate("[...document.querySelectorAll('.wide')].every(one => one.scrollWidth <= one.clientWidth)")
+        assert page.evaluate(
+            "[...document.querySelectorAll('.wide')].every(wide => wide.scrollWidth <= wide.clientWidth)"
+        )
     # The name of a speaker, class, setting or study may be long, and without blanks
     page.evaluate("for (const cell of document.querySelectorAll('td, h1, b')) cell.append('x'.repeat(200))")
     assert page.evaluate(FITS)

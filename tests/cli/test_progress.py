@@ -89,7 +89,7 @@ def test_folds_of_a_trial_whose_end_was_not_stored_any_more_are_counted(
 ) -> None:
     class Interrupting(StudyObserver):
         def trial_finished(self, outcome: Any) -> None:
-            raise KeyboardInterrupt  # after its line was printed, before Optuna knows of it
+            raise KeyboardInterrupt  # after its line was printed, and before Optuna stored its end
 
     lines = io.StringIO()
     monkeypatch.setattr(progress, "notes", Console(file=lines, width=200, highlight=False))

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import Field, create_model
 
 from ser_tune.config import (
     Flag,
@@ -83,6 +83,14 @@ def test_leaves_are_listed_in_the_order_of_declaration() -> None:
     ]
     assert found["engine.gears"].help == "Gears; none means stepless."
     assert found["engine.gears"].search is None
+
+
+def test_a_package_may_give_the_help_of_a_setting_in_its_field_or_none() -> None:
+    engine = create_model(
+        "Engine", __base__=Settings, gears=(int, Field(5, description="Gears\nin all.")), bolts=(int, 3)
+    )
+    engine.__module__ = "gone"
+    assert {leaf.path: leaf.help for leaf in leaves(engine)} == {"gears": "Gears in all.", "bolts": ""}
 
 
 def test_types_read_as_a_user_would_say_them() -> None:

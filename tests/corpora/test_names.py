@@ -149,8 +149,8 @@ def test_names_of_the_same_words_and_numbers_are_alike_or_one(
     word: str, number: int, zeros: int, between: str, around: str
 ) -> None:
     name, other = f"{word}{number}", around.format(f"{word}{between}{'0' * zeros}{number}")
-    one = name_key(name) == name_key(other)
-    assert alike([name, other, "ben"]) == ([] if one else [dict(sorted({name: 1, other: 1}.items()))])
+    same = name_key(name) == name_key(other)
+    assert alike([name, other, "ben"]) == ([] if same else [dict(sorted({name: 1, other: 1}.items()))])
     assert alike([name, other], as_written=[other]) == []
     assert alike([name, f"{word}{number + 1}", f"{word}x{number}", "-1", "1", "1.5", "1-5"]) == []
 

@@ -212,7 +212,7 @@ def _served(world: World, audio: list[Path], answers: list[str]) -> None:
         found = re.search(r"http://127\.0\.0\.1:(\d+)/invocations", process.stdout.readline())
         assert found
         with closing(http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=60)) as connection:
-            body = json.dumps({"dataframe_records": [{"path": str(one)} for one in audio]})
+            body = json.dumps({"dataframe_records": [{"path": str(path)} for path in audio]})
             connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
             rows = json.loads(connection.getresponse().read())["predictions"]
         assert [row["label"] for row in rows] == answers == [_decided(row) for row in rows]

@@ -17,7 +17,7 @@ def test_the_order_of_the_corpora_of_a_union_changes_no_fingerprint(monkeypatch:
     monkeypatch.setattr(evaluation_scores, "protocol_of", lambda run: trained)
     found = set()
     for labels in permutations(["urdu", "emodb", "mine"]):
-        utterances = [Utterance(id=one, path=Path(one), speaker=one, emotion="joy", corpus=one) for one in labels]
+        utterances = [Utterance(id=name, path=Path(name), speaker=name, emotion="joy", corpus=name) for name in labels]
         corpus = SimpleNamespace(is_union=True, digest="d", name="+".join(labels))
         networks = SimpleNamespace(
             corpus=corpus,
